@@ -1,0 +1,152 @@
+# SPDX-License-Identifier: MIT
+"""The registry of components: every `roles/<slug>/component.yml`, and the typed options an operator may write."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Mapping
+from functools import lru_cache
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, ConfigDict, Field, create_model
+
+from ..errors import InvalidInput, Problem
+from ..paths import resource_root
+from .component import ComponentFile, Option, Strict
+from .suite import HostName, Hostname, hostname
+from .validation import nearest, validate
+from .yamlfile import Place, load_yaml
+
+DESCRIPTION_FILE = "component.yml"
+
+
+@lru_cache(maxsize=1)
+def slugs() -> tuple[str, ...]:
+    """Every component there is, by name. Reads folder names only."""
+    return tuple(sorted(path.parent.name for path in (resource_root() / "roles").glob(f"*/{DESCRIPTION_FILE}")))
+
+
+@lru_cache(maxsize=64)
+def describe(slug: str) -> ComponentFile:
+    """The validated description of one component. Raises InvalidInput with every problem in its file."""
+    path = folder(slug) / DESCRIPTION_FILE
+    loaded = load_yaml(path)
+    description, problems = validate(ComponentFile, loaded.data, loaded.place)
+    if description is None or problems:
+        raise InvalidInput(problems)
+    problems = _contradictions(loaded.name, description)
+    if problems:
+        raise InvalidInput(problems)
+    return description
+
+
+def folder(slug: str) -> Path:
+    """Where everything about a component is kept."""
+    return resource_root() / "roles" / slug
+
+
+def _contradictions(name: str, item: ComponentFile) -> list[Problem]:
+    """References inside one description that lead nowhere."""
+    problems = []
+
+    def check(key: str, target: str, known: Mapping[str, Any] | tuple[str, ...], kind: str) -> None:
+        if target not in known:
+            near = f"{kind} there are: {', '.join(known) or 'none'}."
+            problems.append(Problem(name, 0, key, f"{target!r} is no {kind} of this component.", near))
+
+    for service, value in item.services.items():
+        check(f"services.{service}.image", value.image, item.images, "image")
+    for job, value in item.jobs.items():
+        check(f"jobs.{job}.image", value.image, item.images, "image")
+    for file, value in item.files.items():
+        for service in value.services:
+            check(f"files.{file}.services", service, item.services, "service")
+    for volume, value in item.volumes.items():
+        for service in value.services:
+            check(f"volumes.{volume}.services", service, item.services, "service")
+    for index, route in enumerate(item.routes):
+        if route.to and route.to != "bucket":
+            check(f"routes[{index}].to", route.to, item.services, "service")
+        elif route.to == "bucket" and not item.needs.bucket:
+            problems.append(Problem(name, 0, f"routes[{index}].to", "leads to a bucket that `needs` does not name."))
+        if route.host == "self" and not item.hostname:
+            problems.append(Problem(name, 0, f"routes[{index}].host", "is `self`, but the component has no hostname."))
+    for index, leak in enumerate(item.leaks):
+        kind, _, target = leak.where.partition(":")
+        check(f"leaks[{index}].where", target, item.files if kind == "file" else item.services, kind)
+    for name_ in item.backup.volumes:
+        check("backup.volumes", name_, item.volumes, "volume")
+    return problems
+
+
+def options_model(slug: str, description: ComponentFile) -> type[Strict]:
+    """A pydantic model of what may stand under `components.<slug>`, with common keys."""
+    fields: dict[str, Any] = {name: _field(option) for name, option in description.options.items()}
+    fields["host"] = (HostName | None, Field(default=None, description="host it runs on"))
+    if description.hostname:
+        fields["hostname"] = (Hostname | None, Field(default=None, description="its public host name"))
+    return create_model(f"Options_{slug}", __base__=_Options, **fields)
+
+
+class _Options(Strict):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+def _field(option: Option) -> tuple[Any, Any]:
+    kinds: dict[str, Any] = {
+        "string": Annotated[str, Field(min_length=1)],
+        "boolean": bool,
+        "integer": int,
+        "hostname": Hostname,
+        "peers": Annotated[Literal["closed", "open"] | tuple[Hostname, ...], AfterValidator(_some_peers)],
+    }
+    kind = Literal[option.choices] if option.type == "choice" else kinds[option.type]
+    if option.required:
+        return kind, Field(description=option.description)
+    # defaults may be expressions over the suite; the loader resolves them
+    return kind | None, Field(default=None, description=option.description)
+
+
+def _some_peers(value: Any) -> Any:
+    if value == ():
+        raise ValueError("an empty list of peers: write `closed` instead")
+    return value
+
+
+def read_options(
+    written: Mapping[str, dict[str, Any] | None], place: Any
+) -> tuple[dict[str, tuple[ComponentFile, dict[str, Any]]], list[Problem]]:
+    """Validate `components:`; returns per slug its description and what the operator set (None where unset)."""
+    result: dict[str, tuple[ComponentFile, dict[str, Any]]] = {}
+    problems: list[Problem] = []
+    for slug, options in written.items():
+        path: tuple[Hashable, ...] = ("components", slug)
+        where: Place = place(path)
+        if slug not in slugs():
+            near = nearest(slug, slugs())
+            found = f"no such component. Did you mean `{near}`?" if near else "no such component."
+            accepted = f"Components: {', '.join(slugs())}."
+            problems.append(Problem(where.file, where.line, f"components.{slug}", found, accepted))
+            continue
+        description = describe(slug)
+        model, found_problems = validate(
+            options_model(slug, description), options, place, under=path, reference=f"See docs/reference/{slug}.md."
+        )
+        problems += found_problems
+        if model is not None:
+            result[slug] = (description, model.model_dump())
+    return result, problems
+
+
+def default_of(option: Option, domain: str) -> Any:
+    """An option's default; `{{ suite.domain }}` is the one expression a default may hold."""
+    if isinstance(option.default, str):
+        return option.default.replace("{{ suite.domain }}", domain)
+    return option.default
+
+
+def full_hostname(written: str | None, label: str | None, domain: str) -> str | None:
+    """The component's public name: as written, or its label under the domain."""
+    if written:
+        return written
+    return hostname(f"{label}.{domain}") if label else None

@@ -1,0 +1,73 @@
+# SPDX-License-Identifier: MIT
+"""What cannot change once a suite holds data: recorded at the first `up`, refused with the reason afterwards."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Hashable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ..errors import Problem
+from .yamlfile import dotted
+
+if TYPE_CHECKING:
+    from .deployment import Deployment
+
+RECORD = "immutable.json"
+
+
+def immutables(deployment: Deployment) -> dict[str, tuple[tuple[Hashable, ...], str, str]]:
+    """key → (where it is written, its value, why it cannot change)."""
+    return {dotted(path): (path, value, why) for path, value, why in _values(deployment)}
+
+
+def _values(deployment: Deployment) -> Iterator[tuple[tuple[Hashable, ...], str, str]]:
+    yield ("domain",), deployment.domain, "host names, sign-in links and certificates are built on it"
+    for slug, component in sorted(deployment.components.items()):
+        if component.hostname:
+            yield (
+                ("components", slug, "hostname"),
+                component.hostname,
+                "links people saved, and the sign-in service's addresses, name it",
+            )
+        for name, option in component.description.options.items():
+            if option.immutable:
+                yield ("components", slug, name), str(component.options[name]), option.description
+        if component.description.needs.postgresql:
+            yield (
+                ("components", slug, "postgresql.locale"),
+                component.description.needs.postgresql.locale,
+                "a database keeps the locale it was made with",
+            )
+
+
+def changed_immutables(deployment: Deployment) -> list[Problem]:
+    """Problems for every recorded value that the inventory now contradicts; none before the first `up`."""
+    recorded = _read(deployment.state_dir / RECORD)
+    problems = []
+    for key, (path, value, why) in immutables(deployment).items():
+        if key in recorded and recorded[key] != value:
+            where = deployment.place(*path)
+            found = f"{value!r}, but this suite was made with {recorded[key]!r}, and that cannot change: {why}."
+            next_step = f"Put {recorded[key]!r} back, or make a new suite under another name."
+            problems.append(Problem(where.file, where.line, key, found, "", next_step))
+    return problems
+
+
+def record_immutables(deployment: Deployment) -> None:
+    """Note today's values for keys not noted yet."""
+    path = deployment.state_dir / RECORD
+    recorded = _read(path)
+    wanted = {key: value for key, (_, value, _) in immutables(deployment).items()} | recorded
+    if wanted != recorded:
+        temporary = path.with_suffix(".tmp")
+        temporary.write_text(json.dumps(wanted, indent=2, sort_keys=True) + "\n")
+        temporary.replace(path)
+
+
+def _read(path: Path) -> dict[str, str]:
+    try:
+        return dict(json.loads(path.read_text()))
+    except (FileNotFoundError, PermissionError):
+        return {}

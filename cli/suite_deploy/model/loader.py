@@ -1,0 +1,222 @@
+# SPDX-License-Identifier: MIT
+"""inventories/<name>/suite.yml → Deployment: read, merge, validate, resolve; every problem at once."""
+
+from __future__ import annotations
+
+import ipaddress
+from pathlib import Path
+
+from .. import __version__
+from ..errors import InvalidInput, Problem
+from ..paths import state_dir as default_state_dir
+from . import components as registry
+from .deployment import Component, Deployment, HostPlan
+from .immutable import changed_immutables
+from .inventory import Inventory, read_inventory
+from .suite import Existing, SuiteFile
+from .unsupported import not_in_this_version
+from .validation import validate
+
+REFERENCE = "See docs/reference/suite.md."
+
+
+def load(wanted: str) -> Deployment:
+    """The deployment of an inventory, named or by path.
+
+    Raises InvalidInput with every problem found: nothing else was touched by then.
+    """
+    return resolve(read_inventory(wanted))
+
+
+def resolve(inventory: Inventory) -> Deployment:
+    """Validate a merged inventory and resolve names, hosts and options."""
+    suite, problems = validate(SuiteFile, inventory.data, inventory.place, reference=REFERENCE)
+    written = inventory.data.get("components")
+    described, component_problems = registry.read_options(
+        {slug: value for slug, value in written.items() if value is None or isinstance(value, dict)}
+        if isinstance(written, dict)
+        else {},
+        inventory.place,
+    )
+    problems += component_problems
+    if suite is None or problems:
+        raise InvalidInput(problems)
+    problems += _version(suite, inventory)
+    hosts = _hosts(suite)
+    problems += _host_problems(suite, hosts, inventory)
+    built: dict[str, Component] = {}
+    for slug, (description, options) in described.items():
+        component, found = _component(slug, description, options, suite, hosts, inventory)
+        problems += found
+        if component:
+            built[slug] = component
+    problems += _needs(built, inventory) + _names(suite, built, inventory) + _networks(suite, hosts, built, inventory)
+    if problems:
+        raise InvalidInput(problems)
+    state = (
+        Path(suite.state.directory)
+        if suite.state and suite.state.directory
+        else default_state_dir(suite.suite, suite.infrastructure.driver)
+    )
+    local = suite.infrastructure.driver == "local"
+    deployment = Deployment(
+        name=inventory.name,
+        directory=inventory.directory,
+        files=inventory.files,
+        suite=suite,
+        hosts=hosts,
+        components=built,
+        state_dir=state,
+        secrets_file=(state if local else inventory.directory) / "secrets.yml",
+        images_lock=(state if local else inventory.directory) / "images.lock.yml",
+        waivers_file=inventory.directory / "waivers.yml",
+        places=inventory.places,
+        not_in_this_version=tuple(not_in_this_version(suite, inventory.place)),
+    )
+    problems = changed_immutables(deployment)
+    if problems:
+        raise InvalidInput(problems)
+    return deployment
+
+
+def _version(suite: SuiteFile, inventory: Inventory) -> list[Problem]:
+    if suite.requires is None:
+        return []
+    from packaging.specifiers import InvalidSpecifier, SpecifierSet
+
+    where = inventory.place(("requires",))
+    name, _, bounds = suite.requires.strip().partition(" ")
+    try:
+        if name != "suite-deploy":
+            raise InvalidSpecifier(name)
+        fits = SpecifierSet(bounds).contains(__version__, prereleases=True)
+    except InvalidSpecifier:
+        accepted = "Accepted: like `suite-deploy >=0.1,<1`."
+        return [Problem(where.file, where.line, "requires", f"{suite.requires!r} is not accepted.", accepted)]
+    if fits:
+        return []
+    found = f"this inventory wants {suite.requires}; this is suite-deploy {__version__}."
+    return [Problem(where.file, where.line, "requires", found, "", "Use that version, or change `requires`.")]
+
+
+def _hosts(suite: SuiteFile) -> tuple[HostPlan, ...]:
+    infrastructure = suite.infrastructure
+    if isinstance(infrastructure, Existing):
+        return tuple(
+            HostPlan(name, item.groups, public=item.public, address=item.address, private_address=item.private_address)
+            for name, item in infrastructure.hosts.items()
+        )
+    if infrastructure.hosts:
+        return tuple(
+            HostPlan(name, item.groups, item.flavor, dict(item.volumes), item.public)
+            for name, item in infrastructure.hosts.items()
+        )
+    return (HostPlan("suite-1", ("edge", "apps", "data", "media"), public=True),)
+
+
+def _host_problems(suite: SuiteFile, hosts: tuple[HostPlan, ...], inventory: Inventory) -> list[Problem]:
+    problems = []
+    where = inventory.place(("infrastructure", "hosts"))
+    for group in ("edge", "data"):
+        names = [host.name for host in hosts if group in host.groups]
+        if len(names) != 1:
+            found = f"{len(names)} hosts are in the group `{group}`{': ' + ', '.join(names) if names else ''}."
+            accepted = "Accepted in this version: exactly one."
+            problems.append(Problem(where.file, where.line, "infrastructure.hosts", found, accepted))
+    if not any("apps" in host.groups for host in hosts):
+        found = "no host is in the group `apps`."
+        problems.append(Problem(where.file, where.line, "infrastructure.hosts", found, "Accepted: one or more."))
+    addresses: dict[str, str] = {}
+    for host in hosts:
+        if host.private_address and host.private_address in addresses:
+            here = inventory.place(("infrastructure", "hosts", host.name, "private_address"))
+            found = f"{host.private_address} is also the address of {addresses[host.private_address]}."
+            key = f"infrastructure.hosts.{host.name}.private_address"
+            problems.append(Problem(here.file, here.line, key, found))
+        addresses.setdefault(host.private_address or "", host.name)
+    return problems
+
+
+def _component(
+    slug: str,
+    description: registry.ComponentFile,
+    options: dict[str, object],
+    suite: SuiteFile,
+    hosts: tuple[HostPlan, ...],
+    inventory: Inventory,
+) -> tuple[Component | None, list[Problem]]:
+    group = description.placement
+    candidates = [host.name for host in hosts if group in host.groups]
+    wanted = options.pop("host", None)
+    written_name = options.pop("hostname", None)
+    where = inventory.place(("components", slug, "host"))
+    if wanted is not None and wanted not in candidates:
+        found = f"{wanted!r} is no host of the group `{group}`."
+        accepted = f"Accepted: {', '.join(candidates) or 'none there is'}."
+        return None, [Problem(where.file, where.line, f"components.{slug}.host", found, accepted)]
+    if not candidates:
+        found = f"{description.title} runs on a host of the group `{group}`, and there is none."
+        next_step = f"Add `{group}` to a host's groups under infrastructure.hosts."
+        return None, [Problem(where.file, where.line, f"components.{slug}", found, "", next_step)]
+    resolved = {
+        name: options[name] if options.get(name) is not None else registry.default_of(option, suite.domain)
+        for name, option in description.options.items()
+    }
+    name = registry.full_hostname(str(written_name) if written_name else None, description.hostname, suite.domain)
+    host = str(wanted) if wanted else candidates[0]
+    return Component(slug, description, registry.folder(slug), resolved, name, host), []
+
+
+def _needs(built: dict[str, Component], inventory: Inventory) -> list[Problem]:
+    problems = []
+    providers = {kind for item in built.values() for kind in item.description.provides}
+    for slug, item in built.items():
+        if item.description.needs.oidc_client and "identity" not in providers:
+            where = inventory.place(("components", slug))
+            found = f"{item.description.title} signs people in through an identity provider, and none is enabled."
+            able = [name for name in registry.slugs() if "identity" in registry.describe(name).provides]
+            next_step = f"Add one of these to `components`: {', '.join(able)}."
+            problems.append(Problem(where.file, where.line, f"components.{slug}", found, "", next_step))
+    return problems
+
+
+def _names(suite: SuiteFile, built: dict[str, Component], inventory: Inventory) -> list[Problem]:
+    problems = []
+    owner = {
+        suite.domain: "the portal",
+        f"postgresql.{suite.domain}": "the database server",
+        f"valkey.{suite.domain}": "the cache server",
+    }
+    for slug, item in built.items():
+        if item.hostname in owner:
+            where = inventory.place(("components", slug, "hostname"))
+            found = f"{item.hostname} is already the name of {owner[item.hostname]}."
+            problems.append(Problem(where.file, where.line, f"components.{slug}.hostname", found))
+        elif item.hostname:
+            owner[item.hostname] = slug
+    return problems
+
+
+def _networks(
+    suite: SuiteFile, hosts: tuple[HostPlan, ...], built: dict[str, Component], inventory: Inventory
+) -> list[Problem]:
+    containers = ipaddress.IPv4Network(suite.network.containers)
+    problems = []
+    where = inventory.place(("network", "containers"))
+    literals = {f"infrastructure.hosts.{host.name}.private_address": host.private_address for host in hosts}
+    literals |= {f"network.dns[{index}]": value for index, value in enumerate(suite.network.dns)}
+    literals |= {f"network.ntp[{index}]": value for index, value in enumerate(suite.network.ntp)}
+    for key, value in literals.items():
+        try:
+            inside = value is not None and ipaddress.ip_address(value) in containers
+        except ValueError:
+            continue
+        if inside:
+            found = f"{containers} overlaps {key} ({value})."
+            problems.append(Problem(where.file, where.line, "network.containers", found, "Choose a /16 used nowhere else."))
+    for index, allowed in enumerate(suite.ssh.from_):
+        if ipaddress.IPv4Network(allowed).subnet_of(containers):
+            here = inventory.place(("ssh", "from", index))
+            found = f"{allowed} lies inside the container networks ({containers})."
+            problems.append(Problem(here.file, here.line, f"ssh.from[{index}]", found))
+    return problems

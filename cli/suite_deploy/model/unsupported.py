@@ -1,0 +1,37 @@
+# SPDX-License-Identifier: MIT
+"""Values the schema knows and this version cannot do yet: `check` judges them, `up` refuses them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable, Iterator
+
+from ..errors import Problem
+from .suite import SuiteFile
+from .yamlfile import Place, dotted
+
+#: path of the key → (whether the written value asks for something missing, what is missing)
+_MISSING: tuple[tuple[tuple[str, ...], Callable[[SuiteFile], bool], str], ...] = (
+    (("target",), lambda suite: suite.target != "vm", "Kubernetes as a target"),
+    (
+        ("infrastructure", "driver"),
+        lambda suite: suite.infrastructure.driver not in ("local", "existing"),
+        "creating hosts on this cloud",
+    ),
+    (("state", "s3"), lambda suite: bool(suite.state and suite.state.s3), "state in S3"),
+    (("tls", "issuer"), lambda suite: suite.tls.issuer == "acme", "certificates by ACME"),
+    (("network", "proxy"), lambda suite: suite.network.proxy is not None, "a proxy for outbound calls"),
+    (("images", "mirror"), lambda suite: suite.images.mirror is not None, "an image mirror"),
+    (("backup",), lambda suite: suite.backup is not None, "backups to a remote target"),
+    (("monitoring",), lambda suite: suite.monitoring is not None, "sending metrics"),
+    (("mail",), lambda suite: suite.mail is not None, "sending mail"),
+    (("identity", "upstream"), lambda suite: suite.identity.upstream != "none", "an upstream identity provider"),
+)
+
+
+def not_in_this_version(suite: SuiteFile, place: Callable[[tuple[Hashable, ...]], Place]) -> Iterator[Problem]:
+    """One problem per value that loads and is judged but cannot be deployed by this version."""
+    for path, asked, what in _MISSING:
+        if asked(suite):
+            where = place(path)
+            found = f"{what} is not in this version."
+            yield Problem(where.file, where.line, dotted(path), found, "", "`check` judges it; `up` cannot do it yet.")
