@@ -125,7 +125,9 @@ def main() -> int:
         epilog="lanes:\n" + "\n".join(f"  {x.name:<10} {x.about}{'' if x.default else ' (on request)'}" for x in LANES),
     )
     names = [lane.name for lane in LANES]
-    parser.add_argument("lanes", nargs="*", metavar="LANE", help="which lanes to run; the default ones when none is named")
+    parser.add_argument(
+        "lanes", nargs="*", metavar="LANE", help="which lanes to run; the default ones when none is named"
+    )
     parser.add_argument("-k", dest="expression", help="only tests whose name matches, as in pytest")
     parser.add_argument("--junit", type=Path, help="keep each lane's JUnit file in this directory")
     options, extra = parser.parse_known_args()

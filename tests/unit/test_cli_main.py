@@ -16,7 +16,11 @@ def test_help_loads_nothing_heavy_and_nothing_of_ours_but_main() -> None:
         "import sys\nfrom suite_deploy.main import main\nassert main(['--help']) == 0\nprint(*sorted(sys.modules))"
     )
     done = subprocess.run(
-        [sys.executable, "-c", program], env={"PYTHONPATH": str(ROOT / "cli")}, capture_output=True, text=True, check=True
+        [sys.executable, "-c", program],
+        env={"PYTHONPATH": str(ROOT / "cli")},
+        capture_output=True,
+        text=True,
+        check=True,
     )
     loaded = set(done.stdout.splitlines()[-1].split())
     assert not loaded & HEAVY
