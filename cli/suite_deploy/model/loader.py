@@ -108,7 +108,7 @@ def _hosts(suite: SuiteFile) -> tuple[HostPlan, ...]:
         )
     if infrastructure.hosts:
         return tuple(
-            HostPlan(name, item.groups, item.flavor, dict(item.volumes), item.public)
+            HostPlan(name, item.groups, getattr(item, "flavor", None), dict(item.volumes), getattr(item, "public", True))
             for name, item in infrastructure.hosts.items()
         )
     return (HostPlan("suite-1", ("edge", "apps", "data", "media"), public=True),)

@@ -51,17 +51,17 @@ def host_or_address(value: str) -> str:
         return hostname(value)
 
 
+def url(value: str) -> str:
+    """An http or https URL without credentials; the policies judge plain http."""
+    if not re.match(r"^https?://[A-Za-z0-9.-]+(:\d+)?(/\S*)?$", value):
+        raise ValueError(f"{value!r} is not accepted. Accepted: http(s)://host[:port][/path] without user and password")
+    return value
+
+
 def https_url(value: str) -> str:
     """An https URL without credentials."""
     if not re.match(r"^https://[A-Za-z0-9.-]+(:\d+)?(/\S*)?$", value):
         raise ValueError(f"{value!r} is not accepted. Accepted: an https:// URL without user and password")
-    return value
-
-
-def proxy_url(value: str) -> str:
-    """An http or https URL of a proxy or mirror, without credentials."""
-    if not re.match(r"^https?://[A-Za-z0-9.-]+(:\d+)?(/\S*)?$", value):
-        raise ValueError(f"{value!r} is not accepted. Accepted: http(s)://host:port without user and password")
     return value
 
 
@@ -81,7 +81,7 @@ Network = Annotated[str, AfterValidator(network)]
 Address = Annotated[str, AfterValidator(address)]
 HostOrAddress = Annotated[str, AfterValidator(host_or_address)]
 HttpsUrl = Annotated[str, AfterValidator(https_url)]
-ProxyUrl = Annotated[str, AfterValidator(proxy_url)]
+Url = Annotated[str, AfterValidator(url)]
 Size = Annotated[str, AfterValidator(size)]
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 HostOrAddresses = Annotated[tuple[HostOrAddress, ...], BeforeValidator(_one_or_more)]
@@ -93,16 +93,50 @@ class DataClass(Strict):
     """Who the suite serves and what it holds; the profile fr-snc judges by it."""
 
     sensitivity: Literal["particular", "ordinary", "health"]
-    entity: Literal["state-administration", "state-operator", "gip", "territorial", "hospital", "private", "other"]
+    entity: Literal[
+        "state", "state-operator", "gip", "region", "departement", "commune", "intercommunality", "hospital", "other"
+    ]
+
+
+class OsImage(Strict):
+    """The operating system image of cloud hosts: by the cloud's name or id, or fetched from a URL with its hash."""
+
+    name: str | None = None
+    id: str | None = None
+    url: Url | None = None
+    sha256: Sha256 | None = None
+
+
+class VolumeSettings(Strict):
+    """Kind and encryption of data volumes; `type` is the cloud's own name."""
+
+    type: str | None = None
+    encrypted: bool | None = None
+
+
+class ObjectStore(Strict):
+    """The provider's S3, as applications reach it."""
+
+    endpoint: Url
+    region: str
+    replicate_to: tuple[str, ...] = ()
 
 
 class Host(Strict):
-    """A host wanted; `flavor` is the cloud's own name for a size."""
+    """A host wanted; `flavor` and `zone` are the cloud's own names."""
 
     groups: tuple[Group, ...] = Field(min_length=1)
     flavor: str | None = None
+    zone: str | None = None
     volumes: dict[Slug, Size] = {}
     public: bool = False
+
+
+class LocalHost(Strict):
+    """A host made on this machine."""
+
+    groups: tuple[Group, ...] = Field(min_length=1)
+    volumes: dict[Slug, Size] = {}
 
 
 class ExistingHost(Strict):
@@ -123,7 +157,7 @@ class Evidence(Strict):
 
 class Local(Strict):
     driver: Literal["local"]
-    hosts: dict[HostName, Host] = {}
+    hosts: dict[HostName, LocalHost] = {}
 
 
 class Existing(Strict):
@@ -134,39 +168,39 @@ class Existing(Strict):
     evidence: Evidence | None = None
 
 
-class OpenStack(Strict):
-    driver: Literal["openstack"]
+class Cloud(Strict):
+    """What every cloud driver takes: offer and region are literals, never read from the environment."""
+
     offer: str
     region: str
-    auth_url: HttpsUrl
     evidence: Evidence | None = None
-    external_network: str | None = None
-    image: str | None = None
-    image_sha256: Sha256 | None = None
+    #: service → URL, instead of the catalogue's
+    endpoints: dict[str, Url] = {}
+    #: whether certificates of the cloud's API go unchecked; exists to be refused readably
+    insecure: bool = False
+    image: OsImage | None = None
+    volumes: VolumeSettings = VolumeSettings()
+    object_store: ObjectStore | None = None
     hosts: dict[HostName, Host] = {}
 
 
-class Ovh(Strict):
+class OpenStack(Cloud):
+    driver: Literal["openstack"]
+    auth_url: Url
+    external_network: str | None = None
+
+
+class Ovh(Cloud):
     driver: Literal["ovh"]
-    offer: str
-    region: str
-    #: OVHcloud's API endpoint, by the name its own tools use
+    #: OVHcloud's API, by the name its own tools use
     endpoint: Literal["ovh-eu", "ovh-ca", "ovh-us"] = "ovh-eu"
     project: str
-    evidence: Evidence | None = None
-    image: str | None = None
-    hosts: dict[HostName, Host] = {}
 
 
-class Outscale(Strict):
+class Outscale(Cloud):
     driver: Literal["outscale"]
-    offer: str
-    region: str
     #: API endpoint; derived from the region when absent
-    endpoint: HttpsUrl | None = None
-    evidence: Evidence | None = None
-    image: str | None = None
-    hosts: dict[HostName, Host] = {}
+    endpoint: Url | None = None
 
 
 Infrastructure = Annotated[Local | Existing | OpenStack | Ovh | Outscale, Field(discriminator="driver")]
@@ -175,7 +209,7 @@ Infrastructure = Annotated[Local | Existing | OpenStack | Ovh | Outscale, Field(
 class S3Target(Strict):
     """An S3 bucket elsewhere; the region is a literal."""
 
-    endpoint: HttpsUrl
+    endpoint: Url
     region: str
     bucket: str
     #: which registered offer the endpoint belongs to
@@ -185,7 +219,7 @@ class S3Target(Strict):
 class State(Strict):
     """Where state lives: a directory, or S3."""
 
-    directory: str | None = Field(default=None, pattern=r"^/[^\0]*$")
+    directory: str | None = Field(default=None, pattern=r"^/\S*$")
     s3: S3Target | None = None
 
     @model_validator(mode="after")
@@ -228,7 +262,7 @@ class NetworkSettings(Strict):
 
     dns: HostOrAddresses = ()
     ntp: HostOrAddresses = ()
-    proxy: ProxyUrl | None = None
+    proxy: Url | None = None
     #: one /24 per component is cut out of it
     containers: Network = "10.89.0.0/16"
 
@@ -241,7 +275,7 @@ class NetworkSettings(Strict):
 
 class Apt(Strict):
     #: base URL of a Debian mirror
-    mirror: ProxyUrl | None = None
+    mirror: Url | None = None
 
 
 class Images(Strict):
@@ -261,6 +295,8 @@ class Ssh(Strict):
 
 class BackupSettings(Strict):
     target: S3Target
+    encryption: Literal["client-side", "none"] = "client-side"
+    replicate_to: tuple[str, ...] = ()
     schedule: str = "daily"
     keep_days: Annotated[int, Field(ge=1, le=3650)] = 30
 
@@ -310,6 +346,8 @@ class SuiteFile(Strict):
     target: Literal["vm", "kubernetes"] = "vm"
     infrastructure: Infrastructure
     state: State | None = None
+    #: what encrypts secrets in the engine's state: a passphrase, or the URL of a key service
+    secrets_provider: str = Field(default="passphrase", pattern=r"^(passphrase|[a-z]+://\S+)$")
     tls: Tls = TlsInternal(issuer="internal-ca")
     network: NetworkSettings = NetworkSettings()
     apt: Apt = Apt()
