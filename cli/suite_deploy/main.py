@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import importlib
 import os
+import signal
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -28,20 +29,16 @@ COMMANDS = {
 
 
 class LazyGroup(click.Group):
-    """A group whose commands are imported when one is run; a command whose module is absent is not offered."""
+    """A group whose commands are imported when one is run; a verb without its module in this version is not offered."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        here = Path(__file__).parent
-        return [
-            verb
-            for verb, (target, _) in COMMANDS.items()
-            if (here.parent / (target.partition(":")[0].replace(".", "/") + ".py")).exists()
-        ]
+        return [verb for verb, (target, _) in COMMANDS.items() if _module_file(target).exists()]
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        if cmd_name not in self.list_commands(ctx):
+        target, _ = COMMANDS.get(cmd_name, ("", ""))
+        if not target or not _module_file(target).exists():
             return None
-        module, _, attribute = COMMANDS[cmd_name][0].partition(":")
+        module, _, attribute = target.partition(":")
         command = getattr(importlib.import_module(module), attribute)
         assert isinstance(command, click.Command)
         return command
@@ -53,38 +50,53 @@ class LazyGroup(click.Group):
                 formatter.write_dl(rows)
 
 
+def _module_file(target: str) -> Path:
+    """The file of a `package.module:attribute`, found without importing anything."""
+    module = target.partition(":")[0]
+    return Path(__file__).parent.parent / f"{module.replace('.', '/')}.py"
+
+
 @click.command(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="suite-deploy")
 def cli() -> None:
     """Deploy and verify a collaboration suite: identity, chat and more, on your own hosts or cloud."""
 
 
-def run(arguments: Sequence[str] | None = None) -> None:
-    """Run the command line and end the process with its exit code."""
-    sys.exit(main(arguments))
+def run() -> None:
+    """Run the command line of this process and end it with the right exit code."""
+    # A service manager's or a CI job's stop is an interrupt like Ctrl-C: children end, a second run goes on.
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        if signal.getsignal(number) is signal.SIG_DFL:
+            signal.signal(number, signal.default_int_handler)
+    sys.exit(main())
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command line and return its exit code; an unexpected exception passes through with its traceback."""
+    """Run the command line and return its exit code; an unexpected exception passes through with its traceback.
+
+    arguments: those of this process by default.
+    """
     try:
         result = cli.main(args=arguments, prog_name="suite-deploy", standalone_mode=False)
+        if sys.stdout is not None:
+            sys.stdout.flush()
     except click.exceptions.Exit as stop:
         return stop.exit_code
     except click.ClickException as error:
         error.show()
         return error.exit_code
     except (KeyboardInterrupt, click.Abort):
-        print("interrupted; run the same command again to go on", file=sys.stderr)
+        click.echo("interrupted; run the same command again to go on", err=True)
         return 130
     except BrokenPipeError:
-        # Whoever read our output has gone; nothing more may be written at exit.
+        # Whoever read our output has gone; the interpreter must not try to write the rest at its end.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 141
+        return 1
     except Exception as error:
         from suite_deploy.errors import SuiteError
 
         if not isinstance(error, SuiteError):
             raise
-        print(error, file=sys.stderr)
+        click.echo(str(error), err=True)
         return error.exit_code
     return result if isinstance(result, int) else 0
