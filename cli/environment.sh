@@ -30,6 +30,7 @@ find_cache() {
     while [ -n "$nearest" ] && [ ! -e "$nearest" ]; do
         nearest=${nearest%/*}
     done
+    # shellcheck disable=SC3067 # Debian's sh and bash know -O, and asking stat would start a process at each call
     if [ ! -O "${nearest:-/}" ] && [ "$(id -u)" = 0 ]; then
         cache=$(getent passwd 0 | cut -d: -f6)/.cache
     fi
