@@ -90,10 +90,10 @@ class Listen(Strict):
 
 
 class Trust(Strict):
-    """How this runtime learns the suite's CA: a variable naming a bundle, or a file put at a path."""
+    """How this runtime learns which authorities to trust: a variable naming a bundle, or a bundle put at a path."""
 
     env: str | None = None
-    path: str = "/etc/suite-ca.pem"
+    path: str = "/etc/suite-ca-bundle.pem"
 
 
 class Service(Strict):

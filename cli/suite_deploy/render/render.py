@@ -14,7 +14,7 @@ from ..model.deployment import Component, Deployment
 from ..paths import resource_root
 from .hostvars import all_vars, host_vars
 from .tree import RenderedFile, RenderedService, RenderedTree
-from .vocabulary import CA_FILE, Addresses, context, environment, evaluate
+from .vocabulary import Addresses, context, environment, evaluate
 
 #: how an image stands in a unit before its digest is known
 UNRESOLVED = "@image:{}@"
@@ -176,7 +176,6 @@ def _unit(
             "publish": publish,
             "mounts": mounts,
             "volumes": volumes,
-            "trust_path": service.trust.path if service.trust else CA_FILE,
             "probe_url": f"http://127.0.0.1:{component.loopback_port(name, probe_port)}{service.probe.http}"
             if service.probe and probe_port
             else None,

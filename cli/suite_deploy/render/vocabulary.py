@@ -13,7 +13,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from types import SimpleNamespace
@@ -21,13 +21,15 @@ from typing import Any
 
 import jinja2
 import yaml
+from jinja2.ext import Extension
+from jinja2.lexer import Token, TokenStream
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from ..errors import CouldNotRun
 from ..model.deployment import POSTGRESQL_PORT, Component, Deployment
 from .tree import placeholder
 
-#: where every container finds the suite's CA certificates
+#: where every container finds the suite's own CA certificate
 CA_FILE = "/etc/suite-ca.pem"
 
 
@@ -73,7 +75,7 @@ def context(deployment: Deployment, component: Component, addresses: Addresses) 
             container_network=str(deployment.container_network),
             mail=deployment.suite.mail,
         ),
-        "self": SimpleNamespace(
+        "_component": SimpleNamespace(
             slug=component.slug,
             hostname=component.hostname,
             url=component.url,
@@ -107,11 +109,25 @@ def _secret_names(deployment: Deployment, component: Component) -> tuple[str, ..
     return tuple(item.name.removeprefix(prefix) for item in deployment.secrets_wanted if item.name.startswith(prefix))
 
 
+class SelfIsTheComponent(Extension):
+    """Jinja keeps `self` for itself; ours is the component, as authors read it."""
+
+    def filter_stream(self, stream: TokenStream) -> Iterator[Token]:
+        """Let `self` in expressions name our word."""
+        for token in stream:
+            mine = token.type == "name" and token.value == "self"
+            yield Token(token.lineno, "name", "_component") if mine else token
+
+
 @lru_cache(maxsize=1)
 def environment() -> jinja2.Environment:
     """Sandboxed, strict about undefined words, no HTML escaping: configuration files are not pages."""
     result = ImmutableSandboxedEnvironment(
-        undefined=jinja2.StrictUndefined, keep_trailing_newline=True, trim_blocks=True, lstrip_blocks=True
+        undefined=jinja2.StrictUndefined,
+        keep_trailing_newline=True,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        extensions=[SelfIsTheComponent],
     )
     result.filters["to_yaml"] = to_yaml
     return result

@@ -1,0 +1,139 @@
+# SPDX-License-Identifier: MIT
+"""`suite-deploy up NAME`: from an inventory to a verified suite; the second run changes nothing."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from ..settings import Settings, common_options
+
+if TYPE_CHECKING:
+    from ..model.outputs import StackOutputs
+    from ..pipeline import Session
+
+
+@click.command("up")
+@click.argument("name")
+@click.option("--skip-verify", is_flag=True, help="Do not verify afterwards.")
+@common_options
+def command(name: str, skip_verify: bool, settings: Settings) -> None:
+    """Deploy the suite of inventory NAME, or bring it back to the wanted state, and verify it.
+
+    Can be interrupted anywhere and run again. With a blocking policy finding nothing is created (exit 3).
+    """
+    from .. import pipeline
+    from ..errors import FoundFailures
+    from ..model.loader import load
+    from ..report.console import Stages
+
+    deployment = load(name)
+    pipeline.refuse_what_is_missing(deployment)
+    stages = Stages(quiet=settings.quiet)
+    session = pipeline.Session(deployment, settings, stages)
+    with stages.stage("policies"):
+        _, verdict = pipeline.judge(deployment)
+    if verdict.blocking:
+        from ..policy.report import render_text
+
+        click.echo(render_text(verdict))
+        raise FoundFailures("nothing was created: the policies refuse this inventory")
+    with session.locked("up"):
+        with stages.stage("secrets"):
+            store = pipeline.open_secrets(session)
+        with stages.stage("hosts") as progress:
+            outputs = pipeline.infrastructure(session, progress)
+        with stages.stage("images") as progress:
+            images = pipeline.resolve_images(session, outputs, progress)
+        with stages.stage("configuration"):
+            tree = pipeline.configure(session, outputs, images, verdict)
+        with stages.stage("roles") as progress:
+            converged = pipeline.converge_hosts(session, tree, store, progress)
+        result = None
+        if not skip_verify:
+            from ..verify import run_verify
+
+            with stages.stage("verification") as progress:
+                result = run_verify(session.deployment, outputs, store, session.state, progress=progress)
+        summary = _summary(session, outputs, converged.changes, converged.changed, result)
+        pipeline.record_run(session, summary)
+    click.echo(json.dumps(summary, indent=2) if settings.json else _text(summary))
+    if result is not None and result.failed:
+        raise FoundFailures("the suite is up, but verification found failures; see above")
+
+
+def _summary(
+    session: Session, outputs: StackOutputs, changes: int, changed: dict[str, list[str]], result: Any
+) -> dict[str, Any]:
+    deployment = session.deployment
+    components = [
+        {
+            "component": item.slug,
+            "title": item.description.title,
+            "version": next(iter(item.description.images.values())).tag,
+            "host": item.host,
+            "url": item.url,
+        }
+        for item in deployment.ordered
+    ]
+    return {
+        "suite": deployment.suite.suite,
+        "inventory": deployment.name,
+        "domain": deployment.domain,
+        "hosts": [{"name": host.name, "address": host.address, "groups": list(host.groups)} for host in outputs.hosts],
+        "components": components,
+        "skipped": [{"component": slug, "reason": reason} for slug, reason in sorted(session.skipped.items())],
+        "changed": changes,
+        "changed_tasks": changed,
+        "seconds": {name: round(seconds, 1) for name, seconds in session.stages.seconds.items()},
+        "verification": {"passed": result.passed, "failed": result.failed, "skipped": result.skipped} if result else None,
+        "links": {"portal": f"https://{deployment.domain}/"},
+        "publish": _documents_to_publish(session),
+        "ca": str(session.state / "ca.crt") if deployment.suite.tls.issuer == "internal-ca" else None,
+        "profile": deployment.suite.profile,
+    }
+
+
+def _documents_to_publish(session: Session) -> list[str]:
+    """Documents other servers look for on names this suite does not serve."""
+    deployment = session.deployment
+    return [
+        f"https://{component.options['server_name']}{route.path}"
+        for component in deployment.ordered
+        for route in component.description.routes
+        if route.host == "domain" and component.options.get("server_name", deployment.domain) != deployment.domain
+    ]
+
+
+def _text(summary: dict[str, Any]) -> str:
+    from ..report.console import stage_table, table
+
+    name = summary["inventory"]
+    rows = [(item["title"], item["version"], item["host"], item["url"] or "") for item in summary["components"]]
+    parts = ["", table(("component", "version", "host", "address"), rows)]
+    if summary["skipped"]:
+        parts += ["", "SKIPPED, not deployed:"]
+        parts += [f"  {item['component']}: {item['reason']}" for item in summary["skipped"]]
+    parts += ["", stage_table(summary["seconds"])]
+    verification = summary["verification"]
+    checked = "not verified"
+    if verification:
+        checked = ", ".join(f"{count} {what}" for what, count in verification.items())
+    parts += ["", f"changed: {summary['changed']}   verification: {checked}"]
+    if summary["publish"]:
+        parts += ["", "Publish these documents where the server's name is served (their content: see `preview`):"]
+        parts += [f"  {url}" for url in summary["publish"]]
+    parts += ["", f"Portal: {summary['links']['portal']}"]
+    if summary["ca"]:
+        parts.append(f"Its certificates are signed by the suite's own authority: {summary['ca']}")
+    parts += [
+        "",
+        "Next:",
+        f"  suite-deploy status {name}         what runs where",
+        f"  suite-deploy verify {name}         check it again",
+        f"  suite-deploy secrets list {name}   the names of its passwords; `secrets show` shows one",
+        f"  suite-deploy destroy {name}        remove it; data stays unless --with-data",
+    ]
+    return "\n".join(parts)

@@ -1,0 +1,50 @@
+# SPDX-License-Identifier: MIT
+"""Deployment → the driver that makes its hosts. The one place that names drivers."""
+
+from __future__ import annotations
+
+from .errors import InvalidInput
+from .model.deployment import Deployment
+from .model.outputs import Driver
+from .model.suite import Existing
+from .paths import machine_cache, share_import
+
+
+def driver_for(deployment: Deployment) -> Driver:
+    """The driver of this deployment's infrastructure.
+
+    Raises InvalidInput for a cloud that this version knows the name of and cannot create hosts on.
+    """
+    infrastructure = deployment.suite.infrastructure
+    if deployment.is_local:
+        local = share_import("stacks.local")
+        edge = deployment.host_of("edge").name
+        driver: Driver = local.LocalDriver(
+            suite=deployment.suite.suite,
+            hosts=[local.HostWanted(host.name, host.groups, dict(host.volumes)) for host in deployment.hosts],
+            names={name: edge for name in deployment.public_names},
+            state_dir=deployment.state_dir,
+            cache_dir=machine_cache(),
+        )
+        return driver
+    if isinstance(infrastructure, Existing):
+        existing = share_import("stacks.existing")
+        made: Driver = existing.ExistingDriver(
+            suite=deployment.suite.suite,
+            hosts=[
+                existing.HostGiven(
+                    host.name,
+                    host.groups,
+                    address=host.address or "",
+                    private_address=host.private_address or "",
+                )
+                for host in deployment.hosts
+            ],
+            names={name: deployment.host_of("edge").name for name in deployment.public_names},
+            ssh_user=deployment.suite.ssh.user,
+            ssh_port=deployment.suite.ssh.port,
+            ssh_key=deployment.suite.ssh.key,
+            state_dir=deployment.state_dir,
+        )
+        return made
+    raise InvalidInput([problem for problem in deployment.not_in_this_version])

@@ -1,0 +1,186 @@
+# SPDX-License-Identifier: MIT
+"""The stages every command is made of, in the order of the design: judge, hosts, images, render, converge, verify."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from .drivers import driver_for
+from .errors import CouldNotRun, InvalidInput
+from .model.deployment import Deployment
+from .model.immutable import record_immutables
+from .model.outputs import Progress, StackOutputs
+from .paths import machine_cache
+from .render.inventory import addresses, write_inventory
+from .render.render import render
+from .render.tree import RenderedTree
+from .report.console import Stages
+from .runners import lock
+from .runners.elevate import become_root
+from .settings import Settings
+
+if TYPE_CHECKING:
+    from .policy.findings import Verdict
+    from .runners.ansible import Converged
+    from .secrets.store import SecretStore
+
+BUILD = "build"
+INSTALLED = "installed"
+RUN_RECORD = "last-run.json"
+
+
+@dataclass
+class Session:
+    """One command at work on one deployment."""
+
+    deployment: Deployment
+    settings: Settings
+    stages: Stages
+    #: component → why it is left out of this run
+    skipped: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def state(self) -> Path:
+        """The suite's state directory."""
+        return self.deployment.state_dir
+
+    @contextmanager
+    def locked(self, command: str) -> Iterator[None]:
+        """Root where the driver needs it, then the suite's lock; kept SSH connections end with it."""
+        if self.deployment.is_local:
+            become_root(f"{command} {self.deployment.name}: making hosts on this machine")
+        with lock.hold(self.state, f"suite-deploy {command} {self.deployment.name}"):
+            try:
+                yield
+            finally:
+                from .runners.ssh import close_connections
+
+                close_connections(self.state, [host.name for host in self.deployment.hosts])
+
+
+def refuse_what_is_missing(deployment: Deployment) -> None:
+    """Raise InvalidInput for values that load but that this version cannot deploy."""
+    if deployment.not_in_this_version:
+        raise InvalidInput(deployment.not_in_this_version)
+
+
+def judge(deployment: Deployment, on: Any = None) -> tuple[RenderedTree, Verdict]:
+    """Render with documentation addresses and let the policies judge; touches nothing and opens no socket."""
+    from .policy import collect_ambient
+    from .policy import judge as judge_policies
+
+    tree = render(deployment)
+    ambient = collect_ambient(os.environ, Path.home())
+    return tree, judge_policies(deployment, tree, on=on, ambient=ambient)
+
+
+def open_secrets(session: Session) -> SecretStore:
+    """The suite's secrets; on `local` missing ones are generated, elsewhere a missing one is an error (exit 2)."""
+    from .secrets.ensure import add_missing, open_store, require
+
+    deployment = session.deployment
+    store = open_store(deployment, session.settings.vault_password_file)
+    if deployment.is_local:
+        add_missing(store, deployment.secrets_wanted)
+    require(store, deployment.secrets_wanted, inventory=deployment.name)
+    return store
+
+
+def redactor(store: SecretStore, deployment: Deployment) -> Callable[[str], str]:
+    """A function that takes every secret out of a line."""
+    from .secrets.redactor import Redactor
+
+    wanted = {item.name for item in deployment.secrets_wanted if not item.public}
+    return Redactor({name: store[name] for name in store if name in wanted}).redact
+
+
+def infrastructure(session: Session, progress: Progress) -> StackOutputs:
+    """Bring up the hosts and note what can never change from here on."""
+    outputs = driver_for(session.deployment).apply(progress)
+    record_immutables(session.deployment)
+    return outputs
+
+
+def existing_outputs(deployment: Deployment) -> StackOutputs | None:
+    """What exists now, read only."""
+    return driver_for(deployment).outputs()
+
+
+def resolve_images(session: Session, outputs: StackOutputs, progress: Progress) -> dict[str, str]:
+    """`name:tag` → reference by digest for every image; components without one are skipped on `local`."""
+    from .images.resolve import resolve_local, resolve_locked
+
+    deployment = session.deployment
+    wanted = {
+        f"{image.name}:{image.tag}": component.slug
+        for component in deployment.ordered
+        for image in component.description.images.values()
+    }
+    if deployment.is_local:
+        registry = str(outputs.facts["registry"])
+        resolution = resolve_local(list(wanted), registry, machine_cache(), deployment.images_lock, progress)
+        for image, reason in resolution.skipped.items():
+            session.skipped[wanted[image]] = f"{image}: {reason}"
+        drop_skipped(session)
+        return dict(resolution.pinned)
+    return resolve_locked(list(wanted), deployment)
+
+
+def drop_skipped(session: Session) -> None:
+    """Leave skipped components out, and with them whoever cannot do without them."""
+    deployment = session.deployment
+    kinds = {kind for slug in session.skipped for kind in deployment.components[slug].description.provides}
+    for slug, component in deployment.components.items():
+        if "identity" in kinds and component.description.needs.oidc_client and slug not in session.skipped:
+            session.skipped[slug] = "nobody can sign in: the identity provider is skipped"
+    session.deployment = deployment.without(session.skipped)
+
+
+def configure(
+    session: Session, outputs: StackOutputs, images: Mapping[str, str], verdict: Verdict
+) -> RenderedTree:
+    """Render for real and write build tree, inventory and SSH configuration below the state directory."""
+    tree = render(session.deployment, addresses(outputs), images)
+    tree.write(session.state / BUILD)
+    record = {"allowed": not verdict.blocking, "digest": verdict.digest, "inputs": tree.digest, "on": str(verdict.on)}
+    write_inventory(session.state, tree, outputs, record, tree.digest)
+    return tree
+
+
+def converge_hosts(
+    session: Session, tree: RenderedTree, store: SecretStore, progress: Progress
+) -> Converged:
+    """Run the roles; on success the build tree becomes `what was last installed`."""
+    from .runners.ansible import converge
+
+    names = {item.name for item in session.deployment.secrets_wanted}
+    secrets = store.ansible_vars({name: None for name in names})
+    result = converge(
+        session.state, secrets, progress=progress, redact=redactor(store, session.deployment)
+    )
+    tree.write(session.state / INSTALLED)
+    return result
+
+
+def record_run(session: Session, content: Mapping[str, Any]) -> None:
+    """Keep what the last run came to, for `status`; holds no secret."""
+    path = session.state / RUN_RECORD
+    temporary = path.with_suffix(".tmp")
+    temporary.write_text(json.dumps(content, indent=2, sort_keys=True) + "\n")
+    temporary.replace(path)
+
+
+def last_run(state: Path) -> dict[str, Any]:
+    """What the last successful `up` recorded; empty when there was none."""
+    try:
+        return dict(json.loads((state / RUN_RECORD).read_text()))
+    except FileNotFoundError:
+        return {}
+    except (OSError, ValueError) as error:
+        raise CouldNotRun(f"{state / RUN_RECORD}: cannot be read: {error}") from error
