@@ -33,6 +33,8 @@ if TYPE_CHECKING:
 BUILD = "build"
 INSTALLED = "installed"
 RUN_RECORD = "last-run.json"
+#: the suite's own CA certificate, for whoever has to trust it
+AUTHORITY = "ca.crt"
 
 
 @dataclass
@@ -89,6 +91,9 @@ def open_secrets(session: Session) -> SecretStore:
     if deployment.is_local:
         add_missing(store, deployment.secrets_wanted)
     require(store, deployment.secrets_wanted, inventory=deployment.name)
+    authority = session.state / AUTHORITY
+    authority.write_text(store["suite.ca_cert"].reveal())
+    authority.chmod(0o644)
     return store
 
 
@@ -184,3 +189,24 @@ def last_run(state: Path) -> dict[str, Any]:
         return {}
     except (OSError, ValueError) as error:
         raise CouldNotRun(f"{state / RUN_RECORD}: cannot be read: {error}") from error
+
+
+def known_skips(deployment: Deployment) -> dict[str, str]:
+    """What the last `up` left out, and why."""
+    record = last_run(deployment.state_dir)
+    return {
+        item["component"]: item["reason"]
+        for item in record.get("skipped", [])
+        if item["component"] in deployment.components
+    }
+
+
+def known_images(deployment: Deployment) -> dict[str, str]:
+    """References the last `up` resolved; an image it did not know yet keeps its placeholder."""
+    return dict(last_run(deployment.state_dir).get("images", {}))
+
+
+def need_state(session: Session, command: str) -> None:
+    """On `local` the state belongs to root: start again through sudo when it cannot be read."""
+    if session.deployment.is_local and not os.access(session.state, os.R_OK | os.X_OK) and session.state.exists():
+        become_root(f"{command} {session.deployment.name}: reading the state of hosts on this machine")

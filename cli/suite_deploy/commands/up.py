@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -58,6 +59,7 @@ def command(name: str, skip_verify: bool, settings: Settings) -> None:
             with stages.stage("verification") as progress:
                 result = run_verify(session.deployment, outputs, store, session.state, progress=progress)
         summary = _summary(session, outputs, converged.changes, converged.changed, result)
+        summary |= {"images": images, "finished": datetime.now().astimezone().isoformat(sep=" ", timespec="seconds")}
         pipeline.record_run(session, summary)
     click.echo(json.dumps(summary, indent=2) if settings.json else _text(summary))
     if result is not None and result.failed:

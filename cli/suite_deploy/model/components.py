@@ -8,7 +8,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, ConfigDict, Field, create_model
+from pydantic import AfterValidator, ConfigDict, Field, WithJsonSchema, create_model
 
 from ..errors import InvalidInput, Problem
 from ..paths import resource_root
@@ -98,7 +98,7 @@ def _field(option: Option) -> tuple[Any, Any]:
         "boolean": bool,
         "integer": int,
         "hostname": Hostname,
-        "peers": Annotated[Literal["closed", "open"] | tuple[Hostname, ...], AfterValidator(_some_peers)],
+        "peers": Annotated[Any, AfterValidator(_peers), WithJsonSchema(_PEERS_SCHEMA)],
     }
     kind = Literal[option.choices] if option.type == "choice" else kinds[option.type]
     if option.required:
@@ -107,10 +107,19 @@ def _field(option: Option) -> tuple[Any, Any]:
     return kind | None, Field(default=None, description=option.description)
 
 
-def _some_peers(value: Any) -> Any:
-    if value == ():
+_PEERS_SCHEMA = {
+    "anyOf": [{"enum": ["closed", "open"]}, {"type": "array", "minItems": 1, "items": {"type": "string"}}]
+}
+
+
+def _peers(value: Any) -> str | tuple[str, ...]:
+    if value in ("closed", "open"):
+        return str(value)
+    if value == []:
         raise ValueError("an empty list of peers: write `closed` instead")
-    return value
+    if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
+        raise ValueError(f"{value!r} is not accepted. Accepted: closed, open, or a list of server names")
+    return tuple(hostname(item) for item in value)
 
 
 def read_options(

@@ -22,6 +22,10 @@ MAX_NODES = 50_000
 
 _LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
+_TAGS = {"!vault"} | {
+    f"tag:yaml.org,2002:{kind}" for kind in ("map", "seq", "str", "int", "float", "bool", "null", "timestamp", "merge")
+}
+
 Path_ = tuple[Hashable, ...]
 
 
@@ -117,7 +121,10 @@ def _check_shape(text: str, name: str) -> None:
     sizes: dict[str, int] = {}
     for event in yaml.parse(text, Loader=_LOADER):
         if isinstance(event, yaml.AliasEvent):
-            total += sizes.get(event.anchor, MAX_NODES)
+            if any(anchor == event.anchor for anchor, _ in open_nodes):
+                line = event.start_mark.line + 1
+                raise InvalidInput([Problem(name, line, "", f"the alias *{event.anchor} stands inside itself.")])
+            total += sizes.get(event.anchor, 1)
         elif isinstance(event, yaml.ScalarEvent):
             total += 1
             if event.anchor:
@@ -146,6 +153,9 @@ class _Builder:
         self.scalars = yaml.SafeLoader("")
 
     def build(self, node: yaml.Node, path: Path_) -> Any:
+        if node.tag not in _TAGS:
+            self._problem(node, path, f"the tag {node.tag} is not accepted.", "Accepted: plain values and `!vault`.")
+            return None
         if isinstance(node, yaml.MappingNode):
             return self._mapping(node, path)
         if isinstance(node, yaml.SequenceNode):
@@ -155,10 +165,7 @@ class _Builder:
                 items.append(self.build(item, (*path, index)))
             return items
         if node.tag == "!vault":
-            return Vaulted(node.value)
-        if not node.tag.startswith("tag:yaml.org,2002:"):
-            self._problem(node, path, f"the tag {node.tag} is not accepted.", "Accepted: plain values and `!vault`.")
-            return None
+            return Vaulted(str(node.value))
         try:
             return self.scalars.construct_object(node)
         except (yaml.YAMLError, ValueError) as error:

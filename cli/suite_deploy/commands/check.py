@@ -1,0 +1,42 @@
+# SPDX-License-Identifier: MIT
+"""`suite-deploy check NAME`: validate an inventory and judge it, touching nothing."""
+
+from __future__ import annotations
+
+import click
+
+from ..settings import Settings, common_options
+
+
+@click.command("check")
+@click.argument("name")
+@click.option("--explain", metavar="KEY", help="Show a key's value and where it comes from, like `components.synapse`.")
+@click.option("--on", metavar="DATE", help="Judge as if it were that day (YYYY-MM-DD).")
+@click.option("--junit", type=click.Path(dir_okay=False), help="Write the findings as JUnit XML too.")
+@click.option("--evidence", type=click.Path(dir_okay=False), help="Write the evidence file there.")
+@common_options
+def command(
+    name: str, explain: str | None, on: str | None, junit: str | None, evidence: str | None, settings: Settings
+) -> None:
+    """Validate inventory NAME and judge it by the policies of its profile. Exit 3 when a finding blocks."""
+    from ..model.loader import resolve
+    from ..model.inventory import read_inventory
+
+    inventory = read_inventory(name)
+    deployment = resolve(inventory)
+    if explain:
+        from ..model.explain import explain as explain_key
+
+        click.echo(explain_key(inventory, deployment, explain))
+        return
+    from .. import pipeline
+    from ..errors import FoundFailures
+    from ..policy.output import write_reports
+
+    _, verdict = pipeline.judge(deployment, on=on)
+    write_reports(verdict, format=settings.format, junit=junit, evidence=evidence)
+    if settings.format == "text":
+        for problem in deployment.not_in_this_version:
+            click.echo(f"note: {problem}", err=True)
+    if verdict.blocking:
+        raise FoundFailures("the policies refuse this inventory")

@@ -1,0 +1,118 @@
+# SPDX-License-Identifier: MIT
+"""`suite-deploy preview NAME`: what `up` would do; reads only."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from ..settings import Settings, common_options
+
+if TYPE_CHECKING:
+    from ..render.tree import RenderedTree
+
+
+@click.command("preview")
+@click.argument("name")
+@click.option("--diff", is_flag=True, help="Show how each file differs from what was last installed; secrets masked.")
+@click.option("--exit-code", is_flag=True, help="Exit 3 when something would change.")
+@common_options
+def command(name: str, diff: bool, exit_code: bool, settings: Settings) -> None:
+    """Show what `up` would create, change and install for inventory NAME. Touches nothing."""
+    from .. import pipeline
+    from ..drivers import driver_for
+    from ..errors import EXIT_FOUND_FAILURES, FoundFailures
+    from ..model.loader import load
+    from ..render.inventory import addresses
+    from ..render.render import render
+
+    deployment = load(name)
+    pipeline.refuse_what_is_missing(deployment)
+    _, verdict = pipeline.judge(deployment)
+    if verdict.blocking:
+        from ..policy.output import write_reports
+
+        write_reports(verdict, format=settings.format)
+        raise FoundFailures("nothing would be created: the policies refuse this inventory")
+    driver = driver_for(deployment)
+    items = driver.preview()
+    outputs = driver.outputs()
+    skipped = pipeline.known_skips(deployment)
+    deployment = deployment.without(skipped)
+    images = pipeline.known_images(deployment)
+    tree = render(deployment, addresses(outputs) if outputs else None, images)
+    files = compare(tree, deployment.state_dir / pipeline.INSTALLED)
+    changes = [item for item in items if item.action != "keep"] or [item for item in files if item["action"] != "keep"]
+    if settings.json:
+        plan = [vars(item) for item in items]
+        click.echo(json.dumps({"infrastructure": plan, "files": files, "skipped": skipped}, indent=2))
+    else:
+        click.echo(_text(items, files, skipped, diff))
+    if exit_code and changes:
+        raise click.exceptions.Exit(EXIT_FOUND_FAILURES)
+
+
+def compare(tree: RenderedTree, installed: Path) -> list[dict[str, Any]]:
+    """Each rendered file against the tree last installed: action, host, path, component and a unified diff.
+
+    Both sides hold placeholders instead of secrets.
+    """
+    import difflib
+
+    result = []
+    wanted = {item.build_path: item for item in tree.files}
+    for build_path, item in sorted(wanted.items()):
+        old = _read(installed / build_path)
+        action = "create" if old is None else "keep" if old == item.content else "change"
+        lines = difflib.unified_diff(
+            (old or "").splitlines(), item.content.splitlines(), f"installed {item.path}", f"wanted {item.path}", lineterm=""
+        )
+        result.append(
+            {
+                "action": action,
+                "host": item.host,
+                "path": item.path,
+                "component": item.component,
+                "mode": item.mode,
+                "diff": list(lines) if action != "keep" else [],
+            }
+        )
+    for path in sorted(installed.rglob("*")) if installed.is_dir() else []:
+        build_path = str(path.relative_to(installed))
+        if path.is_file() and build_path not in wanted and path.name != "manifest.json":
+            host, _, rest = build_path.partition("/")
+            lines = [f"-{line}" for line in (_read(path) or "").splitlines()]
+            result.append(
+                {"action": "remove", "host": host, "path": f"/{rest}", "component": "", "mode": "", "diff": lines}
+            )
+    return result
+
+
+def _read(path: Path) -> str | None:
+    try:
+        return path.read_text()
+    except FileNotFoundError:
+        return None
+
+
+def _text(items: list[Any], files: list[dict[str, Any]], skipped: dict[str, str], diff: bool) -> str:
+    from ..report.console import table
+
+    parts = ["Infrastructure"]
+    parts.append(table(("", "kind", "name", "detail"), [(item.action, item.kind, item.name, item.detail) for item in items]))
+    changed = [item for item in files if item["action"] != "keep"]
+    kept = len(files) - len(changed)
+    parts += ["", f"Files: {len(changed)} differ from what was last installed, {kept} do not"]
+    if changed:
+        rows = [(item["action"], item["host"], item["path"], item["mode"]) for item in changed]
+        parts.append(table(("", "host", "path", "mode"), rows))
+    if diff:
+        for item in changed:
+            parts += ["", *item["diff"]]
+    if skipped:
+        parts += ["", "SKIPPED, would not be deployed:"]
+        parts += [f"  {slug}: {reason}" for slug, reason in sorted(skipped.items())]
+    return "\n".join(parts)
