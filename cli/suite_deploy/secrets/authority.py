@@ -3,7 +3,7 @@
 
 Users import this root into their browsers, so it carries critical name constraints: DNS names of the suite only, no
 IP address at all. OpenSSL, GnuTLS, NSS, Chromium, Go and rustls enforce them, also on a root; Java ignores them on a
-trust anchor, which does no harm since every name we issue lies inside. mbedTLS refuses such a root; nothing uses it here.
+trust anchor, which does no harm since every name we issue lies inside. mbedTLS refuses such a root; we use it nowhere.
 Path length 0: the root signs leaves directly, a stolen key cannot make a second authority.
 """
 

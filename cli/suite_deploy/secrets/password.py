@@ -4,12 +4,12 @@
 from __future__ import annotations
 
 import os
-import subprocess
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from suite_deploy.errors import InvalidInput, Problem
+from suite_deploy.errors import CouldNotRun, InvalidInput, Problem
+from suite_deploy.runners.process import capture
 
 VARIABLE = "ANSIBLE_VAULT_PASSWORD_FILE"
 OPTION = "--vault-password-file"
@@ -58,13 +58,10 @@ def _from_program(path: Path, key: str) -> bytes:
     if path.stem.endswith("-client"):
         arguments += ["--vault-id", "default"]
     try:
-        # stdin and stderr stay the terminal's: password managers ask there
-        done = subprocess.run(arguments, stdout=subprocess.PIPE, timeout=_PROGRAM_TIMEOUT, check=False)
-    except (OSError, subprocess.TimeoutExpired) as error:
-        raise _invalid(path, key, f"could not be run: {error}.") from error
-    if done.returncode:
-        raise _invalid(path, key, f"ended with status {done.returncode}.", "Run it by hand to see why.")
-    return done.stdout.strip(b"\r\n")
+        # with the whole environment: the program may need its own token or agent socket
+        return capture(arguments, environment=os.environ, timeout=_PROGRAM_TIMEOUT).strip("\r\n").encode()
+    except CouldNotRun as error:
+        raise _invalid(path, key, f"gave no password: {error}", "Run it by hand to see why.") from error
 
 
 def _invalid(path: Path, key: str, found: str, next_step: str = "") -> InvalidInput:
