@@ -1,0 +1,322 @@
+# SPDX-License-Identifier: MIT
+"""The pytest plugin of a verification: fixtures for the checks, and findings out of their reports.
+
+Fixtures a check may ask for:
+    deployment, outputs        what was deployed, and where
+    secret                     function: name (`<component>.<name>`) → value
+    web                        sessions and browsers that reach the suite's names at edge
+    machine                    one host after the other (facts); `machines`: all of them, by name
+    component                  one component after the other; in roles/<component>/verify: that component
+    relying_party              each component that signs its users in at the identity provider
+    public_name, closed_path   each public host name; each URL that must not answer
+    people                     accounts to sign in with; given by the identity provider's own fixtures
+    look                       what a reader should look at when the check fails
+A component adds fixtures in roles/<component>/verify/fixtures.py.
+"""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ..errors import SuiteError
+from ..model.deployment import Component, Deployment
+from ..model.outputs import Progress, StackOutputs
+from ..secrets.value import Secret
+from . import expected
+from .machines import Machine
+from .result import Finding, Status
+from .selection import matches
+from .web import Web
+
+_LOOK = pytest.StashKey["Look"]()
+_GROUPS = ("facts", "journeys")
+_LONGEST_MESSAGE = 2000
+
+
+@dataclass(frozen=True)
+class ClosedPath:
+    """A URL that must not answer from outside, and the component whose it is."""
+
+    component: Component
+    url: str
+
+
+class Look:
+    """Collects, while a check runs, where its reader should look if it fails."""
+
+    def __init__(self) -> None:
+        self.hints: list[str] = []
+        self.units: list[tuple[str, str]] = []
+
+    def at(self, host: str, unit: str) -> None:
+        """A unit on a host: its journal's end is shown with the failure."""
+        if (host, unit) not in self.units:
+            self.units.append((host, unit))
+
+    def hint(self, text: str) -> None:
+        """A sentence: a command to run, a file to read."""
+        self.hints.append(text)
+
+    def lines(self) -> tuple[str, ...]:
+        """What to show: hints first, then journals, each once."""
+        journals = [f"journalctl -u {unit}   (on {host})" for host, unit in self.units]
+        return tuple(dict.fromkeys([*self.hints, *journals]))
+
+
+class VerifyPlugin:
+    """Lives for one run; holds what the checks look at and what they found."""
+
+    def __init__(
+        self,
+        deployment: Deployment,
+        outputs: StackOutputs,
+        secrets: Mapping[str, Secret],
+        *,
+        machines: Mapping[str, Machine],
+        web: Web,
+        redact: Callable[[str], str],
+        only: str | None,
+        progress: Progress,
+    ):
+        self._deployment = deployment
+        self._outputs = outputs
+        self._secrets = secrets
+        self._machines = machines
+        self._web = web
+        self._redact = redact
+        self._only = only
+        self._progress = progress
+        self._started: dict[str, float] = {}
+        self.findings: list[Finding] = []
+        self.interrupted = False
+        self.internal_error = ""
+
+    # which checks, over what
+
+    def pytest_generate_tests(self, metafunc: pytest.Metafunc) -> None:
+        own = self._component_of(metafunc.definition.path)
+        subjects: dict[str, list[tuple[str, Any]]] = {
+            "machine": [(host.name, host.name) for host in self._outputs.hosts],
+            "component": [(item.slug, item) for item in ([own] if own else self._deployment.ordered)],
+            "relying_party": [
+                (item.slug, item) for item in self._deployment.ordered if item.description.needs.oidc_client
+            ],
+            "public_name": [(name, name) for name in self._deployment.public_names],
+            "closed_path": [
+                (f"{item.slug}{path}", ClosedPath(item, f"{item.url}{path}"))
+                for item in self._deployment.ordered
+                for path in item.description.closed_paths
+                if item.url
+            ],
+        }
+        for name, values in subjects.items():
+            if name in metafunc.fixturenames:
+                ids = [identity for identity, _ in values]
+                metafunc.parametrize(name, [value for _, value in values], ids=ids, indirect=True)
+
+    def pytest_collection_modifyitems(self, config: pytest.Config, items: list[pytest.Item]) -> None:
+        order = {group: index for index, group in enumerate(_GROUPS)}
+        items.sort(key=lambda item: order.get(self.identity(item).partition("/")[0], len(order)))
+        if self._only is not None:
+            items[:] = [item for item in items if matches(self.identity(item), self._only)]
+
+    def _component_of(self, path: Path) -> Component | None:
+        return next((item for item in self._deployment.ordered if path.is_relative_to(item.folder)), None)
+
+    def identity(self, item: pytest.Item) -> str:
+        """The stable name of a check."""
+        own = self._component_of(item.path)
+        group = own.slug if own else item.path.parent.name
+        name = item.name.removeprefix("test_")
+        if own:
+            # the component is in the name already
+            name = name.replace(f"[{own.slug}]", "")
+        return f"{group}/{item.path.stem.removeprefix('test_')}/{name}"
+
+    # fixtures
+
+    @pytest.fixture(scope="session")
+    def deployment(self) -> Deployment:
+        return self._deployment
+
+    @pytest.fixture(scope="session")
+    def outputs(self) -> StackOutputs:
+        return self._outputs
+
+    @pytest.fixture(scope="session")
+    def secret(self) -> Callable[[str], str]:
+        def value_of(name: str) -> str:
+            if name not in self._secrets:
+                pytest.fail(f"the secret {name} is missing from the suite's secrets")
+            return self._secrets[name].reveal()
+
+        return value_of
+
+    @pytest.fixture(scope="session")
+    def web(self) -> Web:
+        return self._web
+
+    @pytest.fixture(scope="session")
+    def machines(self) -> Mapping[str, Machine]:
+        return self._machines
+
+    @pytest.fixture
+    def machine(self, request: pytest.FixtureRequest) -> Machine:
+        return self._machines[request.param]
+
+    @pytest.fixture
+    def component(self, request: pytest.FixtureRequest, look: Look) -> Component:
+        for unit in expected.units_of(request.param):
+            look.at(request.param.host, unit)
+        return request.param
+
+    @pytest.fixture
+    def relying_party(self, request: pytest.FixtureRequest) -> Component:
+        return request.param
+
+    @pytest.fixture
+    def public_name(self, request: pytest.FixtureRequest, look: Look) -> str:
+        look.at(self._deployment.host_of("edge").name, expected.EDGE_UNIT)
+        return request.param
+
+    @pytest.fixture
+    def closed_path(self, request: pytest.FixtureRequest, look: Look) -> ClosedPath:
+        look.hint(f"roles/{request.param.component.slug}/component.yml: routes, closed_paths")
+        look.at(self._deployment.host_of("edge").name, expected.EDGE_UNIT)
+        return request.param
+
+    @pytest.fixture
+    def look(self, request: pytest.FixtureRequest) -> Look:
+        return request.node.stash.setdefault(_LOOK, Look())
+
+    @pytest.fixture(scope="session")
+    def people(self) -> Any:
+        pytest.skip("no enabled component provides accounts to sign in with")
+
+    # what came out
+
+    def pytest_runtest_logstart(self, nodeid: str) -> None:
+        self._started[nodeid] = time.monotonic()
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_runtest_protocol(self, item: pytest.Item, nextitem: pytest.Item | None) -> Any:
+        self._progress(_title(item))
+        return (yield)
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_runtest_makereport(self, item: pytest.Item, call: pytest.CallInfo[None]) -> Any:
+        report = yield
+        if report.when == "call" or report.outcome != "passed":
+            self._record(item, call, report)
+        return report
+
+    def _record(self, item: pytest.Item, call: pytest.CallInfo[None], report: pytest.TestReport) -> None:
+        identity = self.identity(item)
+        status: Status = report.outcome
+        look = item.stash.get(_LOOK, Look())
+        message, journal = "", ""
+        hints: tuple[str, ...] = ()
+        if status == "skipped":
+            message = _reason(call)
+        elif status == "failed":
+            message = ("could not be looked at: " if report.when != "call" else "") + explain(call.excinfo)
+            hints, journal = look.lines(), self._journal(look)
+        finding = Finding(
+            identity,
+            status,
+            _title(item),
+            self._redact(message),
+            tuple(self._redact(hint) for hint in hints),
+            self._redact(journal),
+            time.monotonic() - self._started.get(item.nodeid, time.monotonic()),
+        )
+        # a check whose cleaning up failed too is one failed check
+        self.findings = [one for one in self.findings if one.id != identity or one.status == "failed"]
+        if all(one.id != identity for one in self.findings):
+            self.findings.append(finding)
+
+    def _journal(self, look: Look) -> str:
+        parts = []
+        for host, unit in look.units:
+            machine = self._machines.get(host)
+            if machine is None:
+                continue
+            try:
+                text = machine.journal(unit)
+            except SuiteError as error:
+                text = str(error)
+            parts.append(f"{unit} on {host}:\n{text or '(its journal is empty)'}")
+        return "\n".join(parts)
+
+    def pytest_collectreport(self, report: pytest.CollectReport) -> None:
+        if report.failed:
+            text = self._redact(str(report.longrepr))
+            self.findings.append(Finding(f"collect/{report.nodeid}", "failed", "checks can be read", text))
+
+    def pytest_internalerror(self, excrepr: Any) -> None:
+        self.internal_error = self._redact(str(excrepr))
+
+    def pytest_keyboard_interrupt(self) -> None:
+        self.interrupted = True
+
+
+def _title(item: pytest.Item) -> str:
+    function, bracket, subject = item.name.partition("[")
+    words = function.removeprefix("test_").replace("_", " ")
+    return f"{words} ({subject.rstrip(']')})" if bracket else words
+
+
+def _reason(call: pytest.CallInfo[None]) -> str:
+    return str(call.excinfo.value) if call.excinfo else ""
+
+
+def explain(excinfo: pytest.ExceptionInfo[BaseException] | None) -> str:
+    """What went wrong, in a few lines: the check's own words where it has some."""
+    if excinfo is None:
+        return ""
+    error = excinfo.value
+    text = str(error).strip()
+    if isinstance(error, (AssertionError, pytest.fail.Exception, SuiteError)):
+        text = text or f"this does not hold: {excinfo.traceback[-1].statement}"
+    else:
+        text = f"{type(error).__name__}: {text}"
+    return text if len(text) <= _LONGEST_MESSAGE else f"{text[:_LONGEST_MESSAGE]}…"
+
+
+#: parameters of URLs and tokens that open something, though no secret of the suite
+_PASSING_SECRETS: tuple[tuple[re.Pattern[str], str], ...] = (
+    (re.compile(r"([?&](?:code|state|nonce|session_state|[a-z_]*token)=)[^&\s\"']+", re.IGNORECASE), r"\1[hidden]"),
+    (re.compile(r"\beyJ[\w-]{10,}\.[\w-]*\.?[\w-]*"), "[hidden token]"),
+    (re.compile(r"\bs[yt]t_\w{10,}"), "[hidden token]"),
+    (re.compile(r"(Bearer )[\w.~+/=-]{10,}"), r"\1[hidden]"),
+)
+
+
+def hide_passing_secrets(text: str) -> str:
+    """Text without tokens and codes that live for one session only."""
+    for pattern, instead in _PASSING_SECRETS:
+        text = pattern.sub(instead, text)
+    return text
+
+
+def component_fixtures(components: Iterable[Component]) -> list[Any]:
+    """The modules with a component's own fixtures, ready to be registered."""
+    import importlib.util
+
+    modules = []
+    for component in components:
+        path = component.folder / "verify" / "fixtures.py"
+        if path.is_file():
+            spec = importlib.util.spec_from_file_location(f"suite_verify_{component.slug.replace('-', '_')}", path)
+            assert spec is not None and spec.loader is not None
+            module = importlib.util.module_from_spec(spec)
+            spec.loader.exec_module(module)
+            modules.append(module)
+    return modules
