@@ -65,6 +65,13 @@ class Component:
         """TCP port of this component's own valkey instance."""
         return VALKEY_PORT_BASE + self.description.id_range
 
+    @property
+    def stage(self) -> int:
+        """When it starts: 0 the identity provider, 1 whoever provides another kind, 2 everyone else."""
+        if "identity" in self.description.provides:
+            return 0
+        return 1 if self.description.provides else 2
+
     def loopback_port(self, service: str, container_port: int) -> int:
         """The port on the host's loopback that reaches `container_port` of `service`."""
         wanted = sorted(
@@ -131,7 +138,7 @@ class Deployment:
     @cached_property
     def ordered(self) -> tuple[Component, ...]:
         """Components in the order they start: whoever provides a kind before whoever needs it."""
-        return tuple(sorted(self.components.values(), key=lambda item: (_rank(item), item.description.id_range)))
+        return tuple(sorted(self.components.values(), key=lambda item: (item.stage, item.description.id_range)))
 
     def provider_of(self, kind: str) -> Component | None:
         """The component that provides a kind (identity, homeserver …), if enabled."""
@@ -180,12 +187,6 @@ class Deployment:
 
         authority = authority_wanted(self.suite.suite, self.domain, self.public_names)
         return (*authority, *(SecretWanted(name, kind, purpose) for name, kind, purpose in _secrets(self)))
-
-
-def _rank(component: Component) -> int:
-    if "identity" in component.description.provides:
-        return 0
-    return 1 if component.description.provides else 2
 
 
 def _secrets(deployment: Deployment) -> Iterable[tuple[str, Kind, str]]:

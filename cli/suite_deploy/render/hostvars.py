@@ -307,6 +307,7 @@ def _app_component(component: Component, tree: RenderedTree) -> dict[str, Any]:
     return {
         "slug": slug,
         "title": description.title,
+        "stage": component.stage,
         "version": main.tag,
         "database": description.needs.postgresql.database if description.needs.postgresql else "",
         "files": [

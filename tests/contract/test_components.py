@@ -1,0 +1,182 @@
+# SPDX-License-Identifier: MIT
+"""What every component keeps, looped over all there are: whoever adds one is covered at once."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from pathlib import Path
+
+import pytest
+import yaml
+
+from suite_deploy.model.components import describe, folder, slugs
+from suite_deploy.model.loader import load
+from suite_deploy.render.render import render
+from suite_deploy.render.tree import PLACEHOLDER, RenderedTree
+
+SLUGS = slugs()
+
+
+@pytest.fixture(scope="module")
+def everything(tmp_path_factory: pytest.TempPathFactory) -> tuple[object, RenderedTree]:
+    """All components there are, in one inventory."""
+    path = tmp_path_factory.mktemp("all") / "suite.yml"
+    content = {
+        "schema": 1,
+        "suite": "contract",
+        "domain": "contract.example",
+        "profile": "dev",
+        "infrastructure": {
+            "driver": "local",
+            "hosts": {"all": {"groups": ["edge", "apps", "data", "media"]}},
+        },
+        "components": {slug: {} for slug in SLUGS},
+    }
+    path.write_text(yaml.safe_dump(content))
+    deployment = load(str(path))
+    return deployment, render(deployment)
+
+
+def test_there_are_components() -> None:
+    assert len(SLUGS) >= 2
+
+
+def test_ranges_are_unique() -> None:
+    counted = Counter(describe(slug).id_range for slug in SLUGS)
+    assert [number for number, count in counted.items() if count > 1] == []
+
+
+def test_host_names_are_unique() -> None:
+    counted = Counter(describe(slug).hostname for slug in SLUGS if describe(slug).hostname)
+    assert [name for name, count in counted.items() if count > 1] == []
+
+
+def test_databases_are_unique() -> None:
+    names = [need.database for slug in SLUGS if (need := describe(slug).needs.postgresql)]
+    assert len(names) == len(set(names))
+
+
+@pytest.mark.parametrize("slug", SLUGS)
+def test_every_secret_used_is_declared_and_every_declared_one_is_used(
+    slug: str, everything: tuple[object, RenderedTree]
+) -> None:
+    deployment, tree = everything
+    declared = {item.name for item in deployment.secrets_wanted if item.name.startswith(f"{slug}.")}  # type: ignore[attr-defined]
+    rendered = {name for item in tree.files if item.component == slug for name in item.secrets}
+    assert rendered <= declared
+    tasks = "".join(path.read_text() for path in folder(slug).rglob("*.yml"))
+    shared = {f"{slug}.postgresql", f"{slug}.valkey", f"{slug}.oidc", f"{slug}.bucket"}
+    unused = {
+        name
+        for name in declared - rendered - shared
+        if name.split(".", 1)[1] not in tasks.replace("component.yml", "")
+    }
+    assert unused == set(), "a secret nobody reads"
+
+
+@pytest.mark.parametrize("slug", SLUGS)
+def test_no_unit_holds_a_secret(slug: str, everything: tuple[object, RenderedTree]) -> None:
+    for item in everything[1].files:
+        if item.component == slug and item.path.startswith("/etc/containers/"):
+            assert not item.secrets, f"{item.path} is readable by everyone"
+
+
+@pytest.mark.parametrize("slug", SLUGS)
+def test_files_with_secrets_are_readable_by_one_user_only(slug: str, everything: tuple[object, RenderedTree]) -> None:
+    for item in everything[1].files:
+        if item.component == slug and item.secrets:
+            assert item.mode == "0400", item.path
+
+
+@pytest.mark.parametrize("slug", SLUGS)
+def test_no_secret_stands_in_a_variable_of_ansible(slug: str, everything: tuple[object, RenderedTree]) -> None:
+    _, tree = everything
+    assert not PLACEHOLDER.search(str(tree.host_vars) + str(tree.all_vars))
+
+
+@pytest.mark.parametrize("slug", SLUGS)
+def test_every_routed_service_has_a_probe_and_a_port(slug: str) -> None:
+    item = describe(slug)
+    for route in item.routes:
+        if route.to and route.to != "bucket":
+            service = item.services[route.to]
+            assert service.port and service.probe, f"{slug}.{route.to}"
+
+
+@pytest.mark.parametrize("slug", SLUGS)
+def test_every_state_is_in_the_backup_set(slug: str) -> None:
+    item = describe(slug)
+    assert set(item.backup.volumes) == set(item.volumes)
+    assert bool(item.backup.database) == bool(item.needs.postgresql)
+    assert bool(item.backup.bucket) == bool(item.needs.bucket)
+
+
+@pytest.mark.parametrize("slug", SLUGS)
+def test_no_image_is_latest_and_every_image_names_its_registry(slug: str) -> None:
+    for image in describe(slug).images.values():
+        assert image.tag not in ("latest", "main", "stable")
+        assert "." in image.name.split("/")[0], f"{image.name}: a short name means another registry on another day"
+
+
+@pytest.mark.parametrize("slug", SLUGS)
+def test_containers_hold_no_capability_and_a_read_only_root_unless_declared(
+    slug: str, everything: tuple[object, RenderedTree]
+) -> None:
+    item = describe(slug)
+    for file in everything[1].files:
+        if file.component == slug and file.path.endswith(".container"):
+            assert "DropCapability=all" in file.content
+            assert "NoNewPrivileges=true" in file.content
+            assert re.search(r"^UIDMap=0:\d{7,}:65536$", file.content, re.M)
+            assert re.search(r"^Image=\S+@\S*$", file.content, re.M)
+            name = Path(file.path).stem.removeprefix(f"{slug}-")
+            if name in item.services and item.services[name].read_only:
+                assert "ReadOnly=true" in file.content
+
+
+@pytest.mark.parametrize("slug", SLUGS)
+def test_ports_are_published_on_loopback_only_when_edge_is_here(
+    slug: str, everything: tuple[object, RenderedTree]
+) -> None:
+    for file in everything[1].files:
+        if file.component == slug:
+            published = re.findall(r"^PublishPort=(\S+)$", file.content, re.M)
+            assert all(port.startswith("127.0.0.1:") for port in published), published
+
+
+@pytest.mark.parametrize("slug", SLUGS)
+def test_leak_keys_stand_in_what_is_rendered(slug: str, everything: tuple[object, RenderedTree]) -> None:
+    """Present with the wanted value, not merely absent by chance."""
+    _, tree = everything
+    files = tree.config_files(slug)
+    services = {item.name: item.env for item in tree.services if item.component == slug}
+    for leak in describe(slug).leaks:
+        kind, _, target = leak.where.partition(":")
+        found = services[target] if kind == "env" else yaml.safe_load(files[target])
+        for part in leak.key.split("."):
+            found = found.get(part, "absent") if isinstance(found, dict) else found[part]
+        if kind == "env" and leak.value not in ("absent",):
+            assert found == str(leak.value), f"{slug}: {leak.id} {leak.key}"
+        else:
+            assert found == leak.value, f"{slug}: {leak.id} {leak.key}"
+
+
+def test_ordering_starts_the_identity_provider_first(everything: tuple[object, RenderedTree]) -> None:
+    ordered = everything[0].ordered  # type: ignore[attr-defined]
+    first_client = next(n for n, item in enumerate(ordered) if item.description.needs.oidc_client)
+    providers = [n for n, item in enumerate(ordered) if "identity" in item.description.provides]
+    assert providers and max(providers) < first_client
+
+
+def test_shared_code_names_no_component() -> None:
+    """`if slug == "…"` means a field is missing in the description."""
+    from suite_deploy.paths import resource_root
+
+    root = resource_root()
+    shared = [*root.glob("cli/suite_deploy/**/*.py"), *root.glob("stacks/**/*.py"), *root.glob("policies/*/*.py")]
+    for role in ("app", "edge", "host", "postgresql", "valkey", "tls", "objectstore"):
+        shared += [path for path in root.glob(f"roles/{role}/**/*") if path.suffix in (".yml", ".j2", ".py")]
+    comparison = re.compile(rf"(==|!=|\bin \(?\[?)\s*[\"']({'|'.join(SLUGS)})[\"']")
+    found = [f"{path}:{n}" for path in shared for n, line in enumerate(path.read_text().splitlines(), 1) if comparison.search(line)]
+    assert found == []
