@@ -135,21 +135,33 @@ build_environment() {
     trap 'interrupted' INT TERM HUP
     rm -rf "$environment" "$building"
     say "making the Python environment for this version, once (half a minute, 500 MB): $environment"
-    step "$python" -I -m venv "$building" || fail_building "the environment could not be made"
+    step "$python" -I -m venv --prompt suite-deploy "$building" || fail_building "the environment could not be made"
     # The caller's own pip settings hold, but for the ones that would install somewhere else.
     step env -u PIP_TARGET -u PIP_PREFIX -u PIP_ROOT PIP_USER=0 \
         "$building/bin/python" -I -m pip install --quiet --disable-pip-version-check --no-input --no-compile \
         --root-user-action=ignore --no-deps --require-hashes --requirement "$1" ||
         fail_building "the packages of $1 could not be installed"
     if [ -n "$2" ]; then add_base "$2"; fi
-    step finish_environment || fail_building "the environment could not be completed"
+    # Scripts and byte code name their place by path: give them the final one.
+    step "$building/bin/python" -I -B -c '
+import pathlib, sys
+building, final = (path.encode() for path in sys.argv[1:])
+root = pathlib.Path(sys.argv[1])
+for file in [*root.joinpath("bin").iterdir(), root / "pyvenv.cfg"]:
+    if file.is_file() and not file.is_symlink() and building in (content := file.read_bytes()):
+        file.write_bytes(content.replace(building, final))
+' "$building" "$environment" || fail_building "the scripts of the environment could not be completed"
+    # Modules of collections are sent to the hosts as source: their byte code would never be read. What pip
+    # ships for other systems may not compile, which is no failure.
+    step "$building/bin/python" -I -m compileall -f -qq -j 0 -x '/ansible_collections/|/lib2to3/' \
+        -s "$building" -p "$environment" "$building/lib" || true
     mv "$building" "$environment"
     trap - INT TERM HUP
 }
 
-# Runs a command so that a signal to this shell is answered at once, not when the command has ended.
+# Runs a command so that a signal to this shell is answered at once and ends all that the command has started.
 step() {
-    "$@" </dev/null >&2 &
+    setsid "$@" </dev/null >&2 &
     step=$!
     wait "$step"
 }
@@ -157,7 +169,8 @@ step() {
 interrupted() {
     trap '' INT TERM HUP
     if [ -n "$step" ]; then
-        kill "$step" 2>/dev/null && wait "$step" || true
+        kill -s KILL -- "-$step" 2>/dev/null || true
+        wait "$step" || true
     fi
     rm -rf "$building"
     say "interrupted; run the same command again to go on"
@@ -175,18 +188,4 @@ add_base() {
     for program in "$1"/bin/*; do
         [ -e "$building/bin/${program##*/}" ] || ln -s "$program" "$building/bin/"
     done
-}
-
-finish_environment() {
-    # Scripts and byte code name their place by path: give them the final one.
-    "$building/bin/python" -I -c '
-import pathlib, sys
-building, final = (path.encode() for path in sys.argv[1:])
-root = pathlib.Path(sys.argv[1])
-for file in [*root.joinpath("bin").iterdir(), root / "pyvenv.cfg"]:
-    if file.is_file() and not file.is_symlink() and building in (content := file.read_bytes()):
-        file.write_bytes(content.replace(building, final))' "$building" "$environment" &&
-        # Modules of collections are sent to the hosts as source: their byte code would never be read.
-        "$building/bin/python" -I -m compileall -q -j 0 -x '/ansible_collections/|/lib2to3/' \
-            -s "$building" -p "$environment" "$building/lib" >/dev/null
 }
