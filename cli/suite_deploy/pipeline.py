@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .drivers import driver_for
-from .errors import CouldNotRun, InvalidInput
+from .errors import CouldNotRun, FoundFailures, InvalidInput
 from .model.deployment import Deployment
 from .model.immutable import record_immutables
 from .model.outputs import Progress, StackOutputs
@@ -105,9 +105,12 @@ def redactor(store: SecretStore, deployment: Deployment) -> Callable[[str], str]
     return Redactor({name: store[name] for name in store if name in wanted}).redact
 
 
-def infrastructure(session: Session, progress: Progress) -> StackOutputs:
-    """Bring up the hosts and note what can never change from here on."""
-    outputs = driver_for(session.deployment).apply(progress)
+def infrastructure(session: Session, progress: Progress, frozen: bool = False) -> StackOutputs:
+    """Bring up the hosts, or take them as they are when `frozen`; note what can never change from here on."""
+    driver = driver_for(session.deployment)
+    outputs = driver.outputs() if frozen else driver.apply(progress)
+    if outputs is None:
+        raise CouldNotRun("the hosts this suite recorded are gone, and none may be created: see `suite-deploy check`")
     record_immutables(session.deployment)
     return outputs
 
@@ -147,15 +150,38 @@ def drop_skipped(session: Session) -> None:
     session.deployment = deployment.without(session.skipped)
 
 
+def allows(verdict: Verdict, deployment: Deployment) -> tuple[bool, bool]:
+    """Whether `up` may run, and whether the infrastructure must be left exactly as it is.
+
+    A qualification that ended stops creating and replacing; what exists and did not change still converges.
+    """
+    known = last_run(deployment.state_dir).get("infrastructure_digest")
+    existing = bool(known) and known == verdict.infrastructure_digest
+    if not verdict.blocking:
+        return True, False
+    return existing and not verdict.blocking_converge, True
+
+
 def configure(
-    session: Session, outputs: StackOutputs, images: Mapping[str, str], verdict: Verdict
-) -> RenderedTree:
-    """Render for real and write build tree, inventory and SSH configuration below the state directory."""
+    session: Session, outputs: StackOutputs, images: Mapping[str, str], frozen: bool
+) -> tuple[RenderedTree, Verdict]:
+    """Render for real, judge what will be installed, and write build tree, inventory and SSH configuration.
+
+    frozen: the infrastructure exists and stays as it is. Raises FoundFailures when the policies refuse.
+    """
+    from .policy import collect_ambient
+    from .policy import judge as judge_policies
+    from .policy.gate import carried
+
     tree = render(session.deployment, addresses(outputs), images)
+    ambient = collect_ambient(os.environ, Path.home())
+    verdict = judge_policies(session.deployment, tree, ambient=ambient)
+    if verdict.blocking_converge or (verdict.blocking and not frozen):
+        raise FoundFailures("the policies refuse what would be installed; see `suite-deploy check`")
     tree.write(session.state / BUILD)
-    record = {"allowed": not verdict.blocking, "digest": verdict.digest, "inputs": tree.digest, "on": str(verdict.on)}
+    record = carried(verdict, inputs=tree.digest, existing=frozen)
     write_inventory(session.state, tree, outputs, record, tree.digest)
-    return tree
+    return tree, verdict
 
 
 def converge_hosts(

@@ -36,20 +36,20 @@ def command(name: str, skip_verify: bool, settings: Settings) -> None:
     session = pipeline.Session(deployment, settings, stages)
     with stages.stage("policies"):
         _, verdict = pipeline.judge(deployment)
-    if verdict.blocking:
-        from ..policy.report import render_text
-
-        click.echo(render_text(verdict))
+    allowed, frozen = pipeline.allows(verdict, deployment)
+    if not allowed or frozen:
+        pipeline.show_verdict(verdict, settings)
+    if not allowed:
         raise FoundFailures("nothing was created: the policies refuse this inventory")
     with session.locked("up"):
         with stages.stage("secrets"):
             store = pipeline.open_secrets(session)
         with stages.stage("hosts") as progress:
-            outputs = pipeline.infrastructure(session, progress)
+            outputs = pipeline.infrastructure(session, progress, frozen)
         with stages.stage("images") as progress:
             images = pipeline.resolve_images(session, outputs, progress)
         with stages.stage("configuration"):
-            tree = pipeline.configure(session, outputs, images, verdict)
+            tree, verdict = pipeline.configure(session, outputs, images, frozen)
         with stages.stage("roles") as progress:
             converged = pipeline.converge_hosts(session, tree, store, progress)
         result = None
@@ -59,7 +59,11 @@ def command(name: str, skip_verify: bool, settings: Settings) -> None:
             with stages.stage("verification") as progress:
                 result = run_verify(session.deployment, outputs, store, session.state, progress=progress)
         summary = _summary(session, outputs, converged.changes, converged.changed, result)
-        summary |= {"images": images, "finished": datetime.now().astimezone().isoformat(sep=" ", timespec="seconds")}
+        summary |= {
+            "images": images,
+            "finished": datetime.now().astimezone().isoformat(sep=" ", timespec="seconds"),
+            "infrastructure_digest": verdict.infrastructure_digest,
+        }
         pipeline.record_run(session, summary)
     click.echo(json.dumps(summary, indent=2) if settings.json else _text(summary))
     if result is not None and result.failed:

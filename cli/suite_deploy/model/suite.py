@@ -276,6 +276,14 @@ class NetworkSettings(Strict):
 class Apt(Strict):
     #: base URL of a Debian mirror
     mirror: Url | None = None
+    #: base URL of its security archive; `mirror` with `-security` appended when absent
+    security_mirror: Url | None = None
+
+    @model_validator(mode="after")
+    def mirror_first(self) -> Apt:
+        if self.security_mirror and not self.mirror:
+            raise ValueError("`security_mirror` goes with `mirror`")
+        return self
 
 
 class Images(Strict):

@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Callable, Hashable, Iterator
 
 from ..errors import Problem
-from .suite import SuiteFile
+from .suite import Ssh, SuiteFile
 from .yamlfile import Place, dotted
 
 #: path of the key → (whether the written value asks for something missing, what is missing)
@@ -24,6 +24,16 @@ _MISSING: tuple[tuple[tuple[str, ...], Callable[[SuiteFile], bool], str], ...] =
     (("backup",), lambda suite: suite.backup is not None, "backups to a remote target"),
     (("monitoring",), lambda suite: suite.monitoring is not None, "sending metrics"),
     (("mail",), lambda suite: suite.mail is not None, "sending mail"),
+    (
+        ("apt", "mirror"),
+        lambda suite: suite.infrastructure.driver == "local" and suite.apt.mirror is not None,
+        "another package mirror than this machine's own, for hosts made on it,",
+    ),
+    (
+        ("ssh",),
+        lambda suite: suite.infrastructure.driver == "local" and suite.ssh.model_copy(update={"from_": ()}) != Ssh(),
+        "another account, port or key, for hosts made on this machine,",
+    ),
     (("identity", "upstream"), lambda suite: suite.identity.upstream != "none", "an upstream identity provider"),
 )
 

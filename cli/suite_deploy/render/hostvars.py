@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..model.component import Route
 from ..model.deployment import POSTGRESQL_PORT, Component, Deployment, HostPlan
+from ..model.suite import Apt
 from .vocabulary import Addresses, context, evaluate, evaluate_deep
 
 if TYPE_CHECKING:
@@ -50,8 +51,20 @@ def all_vars(deployment: Deployment, addresses: Addresses) -> dict[str, Any]:
         "host_ntp_servers": list(suite.network.ntp),
         "host_dns_servers": list(suite.network.dns),
         "host_ssh_admin_user": suite.ssh.user,
+        "host_ssh_port": suite.ssh.port,
         "host_ssh_sources": list(suite.ssh.from_) or [ANY],
-    } | ({"host_apt_mirror": suite.apt.mirror} if suite.apt.mirror else {})
+        "host_apt_sources": _apt_sources(suite.apt),
+    }
+
+
+def _apt_sources(apt: Apt) -> str:
+    """Package sources in deb822 form, or nothing: the host keeps its own."""
+    if not apt.mirror:
+        return ""
+    mirror = apt.mirror.rstrip("/")
+    security = (apt.security_mirror or f"{mirror}-security").rstrip("/")
+    stanza = "Types: deb\nURIs: {}\nSuites: {}\nComponents: main\nSigned-By: /usr/share/keyrings/debian-archive-keyring.gpg\n"
+    return stanza.format(mirror, "trixie trixie-updates") + "\n" + stanza.format(security, "trixie-security")
 
 
 def _component_facts(component: Component) -> dict[str, Any]:

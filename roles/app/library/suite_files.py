@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import re
 import tempfile
@@ -47,6 +48,12 @@ options:
     description: A regular expression of full paths that also belong to this set, such as a component's units.
     type: str
     default: ''
+  marks:
+    description:
+      - Directory with one file per unit, named like it, that whoever restarts a unit writes with the digest returned in
+        RV(digests). A mark goes before a file of its unit is written, so an interrupted run restarts it next time.
+    type: path
+    default: /var/lib/suite/loaded
 author: The suite-deploy authors
 """
 
@@ -61,7 +68,8 @@ EXAMPLES = r"""
 
 RETURN = r"""
 changed_paths: {description: Paths that were written, removed or given other rights., returned: always, type: list}
-restarts: {description: Units named by the changed files., returned: always, type: list}
+restarts: {description: Units that have not been restarted since their files changed., returned: always, type: list}
+digests: {description: Unit to the digest of all the files it reads., returned: always, type: dict}
 """
 
 PLACEHOLDER = re.compile(r"@secret:([a-z0-9][a-z0-9._-]*)@")
@@ -140,6 +148,39 @@ def ensure_directories(directories, check_mode):
     return changed
 
 
+def unit_digests(files, secrets):
+    """Unit to a digest over every file it reads, with rights and secrets."""
+    digests = {}
+    for item in sorted(files, key=lambda each: each["path"]):
+        rights = "\0".join([item["path"], item["mode"], str(item["owner"]), str(item["group"])])
+        for unit in item["restarts"]:
+            digest = digests.setdefault(unit, hashlib.sha256())
+            digest.update(rights.encode() + b"\0" + fill(item["content"], secrets).encode() + b"\0")
+    return {unit: digest.hexdigest() for unit, digest in digests.items()}
+
+
+def unmarked(digests, marks):
+    """Units whose mark is absent or of other files."""
+    result = []
+    for unit, digest in sorted(digests.items()):
+        try:
+            with open(os.path.join(marks, unit)) as mark:
+                same = mark.read().strip() == digest
+        except FileNotFoundError:
+            same = False
+        if not same:
+            result.append(unit)
+    return result
+
+
+def forget(unit, marks):
+    """Take the mark away before the unit's files are touched."""
+    try:
+        os.unlink(os.path.join(marks, unit))
+    except FileNotFoundError:
+        return
+
+
 def main():
     module = AnsibleModule(
         argument_spec={
@@ -147,32 +188,41 @@ def main():
             "secrets": {"type": "dict", "default": {}, "no_log": True},
             "owned_directories": {"type": "list", "elements": "path", "default": []},
             "owned_pattern": {"type": "str", "default": ""},
+            "marks": {"type": "path", "default": "/var/lib/suite/loaded"},
         },
         supports_check_mode=True,
     )
-    wanted, secrets = module.params["files"], module.params["secrets"]
+    wanted, secrets, marks = module.params["files"], module.params["secrets"], module.params["marks"]
     missing = sorted(
         {name for item in wanted for name in PLACEHOLDER.findall(item["content"]) if name not in secrets}
     )
     if missing:
         module.fail_json(msg="No value was given for these secrets: %s" % ", ".join(missing))
     changed = ensure_directories(module.params["owned_directories"], module.check_mode)
-    restarts, diffs = [], []
+    diffs = []
     for item in wanted:
         content = fill(item["content"], secrets)
         if not differs(item, content):
             continue
         changed.append(item["path"])
-        restarts += item["restarts"]
         diffs.append({"before_header": item["path"], "after_header": item["path"], "before": "", "after": item["content"]})
         if not module.check_mode:
+            for unit in item["restarts"]:
+                forget(unit, marks)
             write(item, content)
     paths = {item["path"] for item in wanted}
     for path in strangers(module.params["owned_directories"], module.params["owned_pattern"], paths):
         changed.append(path)
         if not module.check_mode:
             os.unlink(path)
-    module.exit_json(changed=bool(changed), changed_paths=changed, restarts=sorted(set(restarts)), diff=diffs)
+    digests = unit_digests(wanted, secrets)
+    module.exit_json(
+        changed=bool(changed),
+        changed_paths=changed,
+        restarts=unmarked(digests, marks),
+        digests=digests,
+        diff=diffs,
+    )
 
 
 if __name__ == "__main__":
