@@ -1,95 +1,33 @@
 # SPDX-License-Identifier: MIT
-"""The pytest plugin of a verification: fixtures for the checks, and findings out of their reports.
-
-Fixtures a check may ask for:
-    deployment, outputs        what was deployed, and where
-    secret                     function: name (`<component>.<name>`) → value
-    web                        sessions and browsers that reach the suite's names at edge
-    machine                    one host after the other (facts); `machines`: all of them, by name
-    component                  one component after the other; in roles/<component>/verify: that component
-    relying_party              each component that signs its users in at the identity provider
-    public_name, closed_path   each public host name; each URL that must not answer
-    people                     accounts to sign in with; given by the identity provider's own fixtures
-    look                       what a reader should look at when the check fails
-A component adds fixtures in roles/<component>/verify/fixtures.py.
-"""
+"""The pytest plugin of a verification: which checks run over what, and findings out of their reports."""
 
 from __future__ import annotations
 
 import re
 import time
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from ..errors import SuiteError
-from ..model.deployment import Component, Deployment
-from ..model.outputs import Progress, StackOutputs
-from ..secrets.value import Secret
-from . import expected
-from .machines import Machine
+from ..model.deployment import Component
+from ..model.outputs import Progress
+from .fixtures import CONTEXT, LOOK, ClosedPath, Context, Look
 from .result import Finding, Status
 from .selection import matches
-from .web import Web
 
-_LOOK = pytest.StashKey["Look"]()
 _GROUPS = ("facts", "journeys")
 _LONGEST_MESSAGE = 2000
-
-
-@dataclass(frozen=True)
-class ClosedPath:
-    """A URL that must not answer from outside, and the component whose it is."""
-
-    component: Component
-    url: str
-
-
-class Look:
-    """Collects, while a check runs, where its reader should look if it fails."""
-
-    def __init__(self) -> None:
-        self.hints: list[str] = []
-        self.units: list[tuple[str, str]] = []
-
-    def at(self, host: str, unit: str) -> None:
-        """A unit on a host: its journal's end is shown with the failure."""
-        if (host, unit) not in self.units:
-            self.units.append((host, unit))
-
-    def hint(self, text: str) -> None:
-        """A sentence: a command to run, a file to read."""
-        self.hints.append(text)
-
-    def lines(self) -> tuple[str, ...]:
-        """What to show: hints first, then journals, each once."""
-        journals = [f"journalctl -u {unit}   (on {host})" for host, unit in self.units]
-        return tuple(dict.fromkeys([*self.hints, *journals]))
 
 
 class VerifyPlugin:
     """Lives for one run; holds what the checks look at and what they found."""
 
-    def __init__(
-        self,
-        deployment: Deployment,
-        outputs: StackOutputs,
-        secrets: Mapping[str, Secret],
-        *,
-        machines: Mapping[str, Machine],
-        web: Web,
-        redact: Callable[[str], str],
-        only: str | None,
-        progress: Progress,
-    ):
-        self._deployment = deployment
-        self._outputs = outputs
-        self._secrets = secrets
-        self._machines = machines
-        self._web = web
+    def __init__(self, context: Context, *, redact: Callable[[str], str], only: str | None, progress: Progress):
+        self._context = context
+        self._deployment = context.deployment
         self._redact = redact
         self._only = only
         self._progress = progress
@@ -98,12 +36,15 @@ class VerifyPlugin:
         self.interrupted = False
         self.internal_error = ""
 
+    def pytest_configure(self, config: pytest.Config) -> None:
+        config.stash[CONTEXT] = self._context
+
     # which checks, over what
 
     def pytest_generate_tests(self, metafunc: pytest.Metafunc) -> None:
         own = self._component_of(metafunc.definition.path)
         subjects: dict[str, list[tuple[str, Any]]] = {
-            "machine": [(host.name, host.name) for host in self._outputs.hosts],
+            "machine": [(host.name, host.name) for host in self._context.outputs.hosts],
             "component": [(item.slug, item) for item in ([own] if own else self._deployment.ordered)],
             "relying_party": [
                 (item.slug, item) for item in self._deployment.ordered if item.description.needs.oidc_client
@@ -140,66 +81,6 @@ class VerifyPlugin:
             name = name.replace(f"[{own.slug}]", "")
         return f"{group}/{item.path.stem.removeprefix('test_')}/{name}"
 
-    # fixtures
-
-    @pytest.fixture(scope="session")
-    def deployment(self) -> Deployment:
-        return self._deployment
-
-    @pytest.fixture(scope="session")
-    def outputs(self) -> StackOutputs:
-        return self._outputs
-
-    @pytest.fixture(scope="session")
-    def secret(self) -> Callable[[str], str]:
-        def value_of(name: str) -> str:
-            if name not in self._secrets:
-                pytest.fail(f"the secret {name} is missing from the suite's secrets")
-            return self._secrets[name].reveal()
-
-        return value_of
-
-    @pytest.fixture(scope="session")
-    def web(self) -> Web:
-        return self._web
-
-    @pytest.fixture(scope="session")
-    def machines(self) -> Mapping[str, Machine]:
-        return self._machines
-
-    @pytest.fixture
-    def machine(self, request: pytest.FixtureRequest) -> Machine:
-        return self._machines[request.param]
-
-    @pytest.fixture
-    def component(self, request: pytest.FixtureRequest, look: Look) -> Component:
-        for unit in expected.units_of(request.param):
-            look.at(request.param.host, unit)
-        return request.param
-
-    @pytest.fixture
-    def relying_party(self, request: pytest.FixtureRequest) -> Component:
-        return request.param
-
-    @pytest.fixture
-    def public_name(self, request: pytest.FixtureRequest, look: Look) -> str:
-        look.at(self._deployment.host_of("edge").name, expected.EDGE_UNIT)
-        return request.param
-
-    @pytest.fixture
-    def closed_path(self, request: pytest.FixtureRequest, look: Look) -> ClosedPath:
-        look.hint(f"roles/{request.param.component.slug}/component.yml: routes, closed_paths")
-        look.at(self._deployment.host_of("edge").name, expected.EDGE_UNIT)
-        return request.param
-
-    @pytest.fixture
-    def look(self, request: pytest.FixtureRequest) -> Look:
-        return request.node.stash.setdefault(_LOOK, Look())
-
-    @pytest.fixture(scope="session")
-    def people(self) -> Any:
-        pytest.skip("no enabled component provides accounts to sign in with")
-
     # what came out
 
     def pytest_runtest_logstart(self, nodeid: str) -> None:
@@ -220,7 +101,7 @@ class VerifyPlugin:
     def _record(self, item: pytest.Item, call: pytest.CallInfo[None], report: pytest.TestReport) -> None:
         identity = self.identity(item)
         status: Status = report.outcome
-        look = item.stash.get(_LOOK, Look())
+        look = item.stash.get(LOOK, Look())
         message, journal = "", ""
         hints: tuple[str, ...] = ()
         if status == "skipped":
@@ -245,7 +126,7 @@ class VerifyPlugin:
     def _journal(self, look: Look) -> str:
         parts = []
         for host, unit in look.units:
-            machine = self._machines.get(host)
+            machine = self._context.machines.get(host)
             if machine is None:
                 continue
             try:

@@ -25,7 +25,7 @@ _HERE = Path(__file__).parent
 #: what pytest may not do: read other configuration, load other plugins, write anything, print
 _ARGUMENTS = (
     *("-p", "no:terminal", "-p", "no:cacheprovider", "-p", "no:warnings", "-p", "no:logging", "-p", "no:doctest"),
-    *("--assert=plain", "--capture=sys", "--import-mode=importlib", "--noconftest", "--strict-markers", "--tb=native"),
+    *("--assert=plain", "--capture=sys", "--import-mode=importlib", "--noconftest", "--strict-markers"),
     *("-c", os.devnull, "-o", "addopts="),
 )
 #: system trust on Debian and on other distributions
@@ -41,16 +41,18 @@ def run_verify(
     junit: Path | None = None,
     progress: Progress = lambda text: None,
     connect: Callable[[str], Machine] | None = None,
+    web_ports: Mapping[str, int] | None = None,
 ) -> VerifyResult:
     """Look at a deployed suite and say what was found.
 
     state_dir: holds `ssh_config` and the build tree that was installed. only: see `selection.matches`. junit: also
-    write the findings there. connect: host name → Machine, SSH by default.
+    write the findings there. connect: host name → Machine, SSH by default. web_ports: see `web.Web`.
     Raises CouldNotRun when the checks themselves cannot be run, KeyboardInterrupt when interrupted.
     """
     import pytest
 
     from ..secrets.redactor import Redactor
+    from . import fixtures
     from .machines import Machine
     from .plugin import VerifyPlugin, component_fixtures, hide_passing_secrets
     from .web import Web
@@ -59,21 +61,21 @@ def run_verify(
     redactor = Redactor(secrets)
     make = connect or (lambda name: Machine(name, state_dir / "ssh_config"))
     with trust_bundle(deployment, secrets) as trust:
-        plugin = VerifyPlugin(
+        context = fixtures.Context(
             deployment,
             outputs,
             secrets,
             machines={host.name: make(host.name) for host in outputs.hosts},
-            web=Web(dict.fromkeys(deployment.public_names, outputs.public_address), trust),
-            redact=lambda text: hide_passing_secrets(redactor(text)),
-            only=only,
-            progress=progress,
+            web=Web(dict.fromkeys(deployment.public_names, outputs.public_address), trust, web_ports),
+        )
+        plugin = VerifyPlugin(
+            context, redact=lambda text: hide_passing_secrets(redactor(text)), only=only, progress=progress
         )
         folders = [_HERE / "facts", _HERE / "journeys"]
         folders += [folder for item in deployment.ordered if (folder := item.folder / "verify").is_dir()]
         arguments = [*_ARGUMENTS, f"--rootdir={_HERE}", *map(str, folders)]
         with _own_environment():
-            status = pytest.main(arguments, plugins=[plugin, *component_fixtures(deployment.ordered)])
+            status = pytest.main(arguments, plugins=[plugin, fixtures, *component_fixtures(deployment.ordered)])
     if plugin.interrupted or status == pytest.ExitCode.INTERRUPTED and not plugin.findings:
         raise KeyboardInterrupt
     if status in (pytest.ExitCode.INTERNAL_ERROR, pytest.ExitCode.USAGE_ERROR):

@@ -25,8 +25,10 @@ class LeftTheSuite(AssertionError):
 class _PinnedAdapter(HTTPAdapter):
     """Connects to the address a name must have; the certificate is still checked against the name."""
 
-    def __init__(self, addresses: Mapping[str, str]):
+    def __init__(self, addresses: Mapping[str, str], ports: Mapping[str, int]):
+        """ports: URL scheme → port at the address, where it is not the usual one."""
         self._addresses = addresses
+        self._ports = ports
         super().__init__(max_retries=0)
 
     def build_connection_pool_key_attributes(self, request: Any, verify: Any, cert: Any = None) -> Any:
@@ -36,7 +38,8 @@ class _PinnedAdapter(HTTPAdapter):
             raise LeftTheSuite(f"{request.url.partition('?')[0]} is on {name}, which is no host of this suite")
         if host["scheme"] == "https":
             pool |= {"server_hostname": name, "assert_hostname": name}
-        return {**host, "host": self._addresses[name]}, pool
+        port = self._ports.get(host["scheme"], host["port"])
+        return {**host, "host": self._addresses[name], "port": port}, pool
 
     def add_headers(self, request: Any, **kwargs: Any) -> None:
         request.headers["Host"] = urlsplit(request.url).netloc
@@ -135,10 +138,14 @@ class Browser:
 class Web:
     """Makes sessions that reach the suite's public names at the address they must have."""
 
-    def __init__(self, addresses: Mapping[str, str], trust: str | bool):
-        """addresses: name → address. trust: CA bundle file, or True for the system's own."""
+    def __init__(self, addresses: Mapping[str, str], trust: str | bool, ports: Mapping[str, int] | None = None):
+        """addresses: name → address. trust: CA bundle file, or True for the system's own.
+
+        ports: URL scheme → port of the edge, where it is not the usual one.
+        """
         self.addresses = addresses
         self.trust = trust
+        self.ports = {"https": 443, "http": 80, **(ports or {})}
 
     @contextmanager
     def session(self) -> Iterator[requests.Session]:
@@ -147,7 +154,7 @@ class Web:
             session.trust_env = False
             session.verify = self.trust
             for scheme in ("https://", "http://"):
-                session.mount(scheme, _PinnedAdapter(self.addresses))
+                session.mount(scheme, _PinnedAdapter(self.addresses, self.ports))
             yield session
 
     def status(self, name: str, target: str) -> int:
@@ -158,7 +165,7 @@ class Web:
 
         context = ssl.create_default_context(cafile=self.trust if isinstance(self.trust, str) else None)
         connection = http.client.HTTPSConnection(name, timeout=TIMEOUT, context=context)
-        plain = socket.create_connection((self.addresses[name], 443), timeout=TIMEOUT)
+        plain = socket.create_connection((self.addresses[name], self.ports["https"]), timeout=TIMEOUT)
         connection.sock = context.wrap_socket(plain, server_hostname=name)
         try:
             connection.putrequest("GET", target)

@@ -3,8 +3,8 @@
 
 from __future__ import annotations
 
+from suite_deploy.verify.fixtures import Look
 from suite_deploy.verify.machines import Machine
-from suite_deploy.verify.plugin import Look
 
 #: seconds; identity providers tolerate little more
 _MOST_APART = 5.0

@@ -12,9 +12,9 @@ from suite_deploy.model.component import Service
 from suite_deploy.model.deployment import UIDS_PER_COMPONENT, Component, Deployment
 from suite_deploy.model.outputs import StackOutputs
 from suite_deploy.verify import expected
+from suite_deploy.verify.fixtures import Look
 from suite_deploy.verify.machines import Machine
 from suite_deploy.verify.parsers import ContainerFact
-from suite_deploy.verify.plugin import Look
 
 
 def _of(component: Component, machine: Machine, look: Look) -> Iterator[tuple[Service, ContainerFact]]:

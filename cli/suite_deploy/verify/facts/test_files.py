@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 
 from suite_deploy.model.deployment import Deployment
+from suite_deploy.verify.fixtures import Look
 from suite_deploy.verify.machines import Machine
-from suite_deploy.verify.plugin import Look
 
 
 def _manifest(build: Path) -> list[dict[str, Any]]:

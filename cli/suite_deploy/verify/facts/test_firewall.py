@@ -5,8 +5,8 @@ from __future__ import annotations
 
 import pytest
 
+from suite_deploy.verify.fixtures import Look
 from suite_deploy.verify.machines import Machine
-from suite_deploy.verify.plugin import Look
 
 
 @pytest.mark.parametrize("hook", ["input", "forward"])

@@ -6,8 +6,8 @@ from __future__ import annotations
 from suite_deploy.model.deployment import Deployment
 from suite_deploy.model.outputs import StackOutputs
 from suite_deploy.verify import expected, reach
+from suite_deploy.verify.fixtures import Look
 from suite_deploy.verify.machines import Machine
-from suite_deploy.verify.plugin import Look
 
 
 def test_no_socket_listens_outside_its_endpoints(

@@ -10,8 +10,8 @@ import pytest
 
 from suite_deploy.model.deployment import POSTGRESQL_PORT, Component, Deployment
 from suite_deploy.verify import handshake
+from suite_deploy.verify.fixtures import Look
 from suite_deploy.verify.machines import Machine
-from suite_deploy.verify.plugin import Look
 from suite_deploy.verify.web import TIMEOUT, Web
 
 #: `up` renews below 60 days; less than this means that nobody ran it
@@ -21,18 +21,18 @@ _HALF_A_YEAR = 15_768_000
 
 def test_certificate_is_trusted_and_lasts(public_name: str, web: Web, look: Look) -> None:
     look.hint("suite-deploy up renews certificates")
-    days = handshake.days_left(web.addresses[public_name], public_name, web.trust)
+    days = handshake.days_left(web.addresses[public_name], public_name, web.trust, web.ports["https"])
     assert days >= _FEWEST_DAYS, f"the certificate of {public_name} ends in {days:.0f} days"
 
 
 @pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1, ssl.TLSVersion.TLSv1_1], ids=["tls1.0", "tls1.1"])
 def test_old_protocols_are_refused(public_name: str, version: ssl.TLSVersion, web: Web) -> None:
-    spoken = handshake.speaks(web.addresses[public_name], public_name, version)
+    spoken = handshake.speaks(web.addresses[public_name], public_name, version, web.ports["https"])
     assert not spoken, f"{public_name} still speaks {version.name}"
 
 
 def test_current_protocol_is_spoken(public_name: str, web: Web) -> None:
-    spoken = handshake.speaks(web.addresses[public_name], public_name, ssl.TLSVersion.TLSv1_3)
+    spoken = handshake.speaks(web.addresses[public_name], public_name, ssl.TLSVersion.TLSv1_3, web.ports["https"])
     assert spoken, f"{public_name} does not speak TLS 1.3"
 
 

@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from urllib.parse import urlsplit
 
-from suite_deploy.verify.plugin import ClosedPath
+from suite_deploy.verify.fixtures import ClosedPath
 from suite_deploy.verify.web import Web
 
 #: what the edge itself says; 401 or 405 would come from the application behind it

@@ -9,9 +9,9 @@ import pytest
 
 from suite_deploy.model.deployment import Component, Deployment
 from suite_deploy.verify import expected
+from suite_deploy.verify.fixtures import Look
 from suite_deploy.verify.oidc import RelyingParty
 from suite_deploy.verify.people import People
-from suite_deploy.verify.plugin import Look
 from suite_deploy.verify.web import Browser, Web, login_form, query
 
 
