@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import errno
 import importlib
 import os
 import signal
@@ -50,6 +51,12 @@ class LazyGroup(click.Group):
                 formatter.write_dl(rows)
 
 
+def _discard_output() -> None:
+    """What stdout still holds cannot be written: the interpreter must not try again at its end."""
+    if sys.stdout is not None:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
 def _module_file(target: str) -> Path:
     """The file of a `package.module:attribute`, found without importing anything."""
     module = target.partition(":")[0]
@@ -88,9 +95,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except (KeyboardInterrupt, click.Abort):
         click.echo("interrupted; run the same command again to go on", err=True)
         return 130
-    except BrokenPipeError:
-        # Whoever read our output has gone; the interpreter must not try to write the rest at its end.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except OSError as error:
+        if error.errno not in (errno.EPIPE, errno.ENOSPC, errno.EDQUOT):
+            raise
+        # Whoever read our output has gone, or the disk is full: no bug of ours.
+        if error.errno != errno.EPIPE:
+            click.echo(": ".join(str(part) for part in (error.filename, error.strerror) if part), err=True)
+        _discard_output()
         return 1
     except Exception as error:
         from suite_deploy.errors import SuiteError

@@ -23,7 +23,7 @@ case "$*" in
 *"-m venv "*)
     for last; do :; done
     {before}
-    "{real}" -I -m venv --without-pip "$last" && cd "$last"/lib/python3.*/site-packages &&
+    "{real}" "$@" --without-pip && cd "$last"/lib/python3.*/site-packages &&
         mkdir pip && echo "{pip}" >pip/__main__.py ;;
 *) echo "{version} {state} $0" ;;
 esac

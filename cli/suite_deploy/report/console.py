@@ -128,7 +128,7 @@ def plain(text: str) -> str:
 
 def duration(seconds: float) -> str:
     """Seconds as a person says them: `4.2 s`, `1 min 05 s`, `1 h 02 min`."""
-    if seconds < 10:
+    if seconds < 9.95:
         return f"{seconds:.1f} s"
     whole = round(seconds)
     if whole < 60:
