@@ -25,7 +25,8 @@ def hold(state: Path, command: str) -> Iterator[None]:
     """
     path = state / "lock"
     try:
-        state.mkdir(parents=True, exist_ok=True, mode=0o700)
+        # What is private below it (secrets, build tree, logs) has modes of its own; addresses are for everyone
+        state.mkdir(parents=True, exist_ok=True, mode=0o755)
         # Not inherited by child processes: the lock must end with this process, not with a stray child.
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o644)
     except OSError as error:
