@@ -1,0 +1,95 @@
+# SPDX-License-Identifier: MIT
+"""Describes the inventory's own hosts as the other drivers describe theirs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from ipaddress import ip_network
+from pathlib import Path
+
+from suite_deploy.model.outputs import HostOutput, PlanItem, Progress, StackOutputs
+
+
+@dataclass(frozen=True)
+class ExistingHost:
+    """A host as the inventory has it. `address` is what SSH connects to; `private_address` defaults to it.
+
+    volumes: kind → device, or "" where /srv/<kind> is mounted already.
+    """
+
+    name: str
+    address: str
+    groups: tuple[str, ...]
+    private_address: str = ""
+    ssh_user: str = "suite"
+    ssh_port: int = 22
+    volumes: Mapping[str, str] = field(default_factory=dict)
+
+
+class ExistingDriver:
+    """suite: its name. hosts: the inventory's. private_networks: CIDRs they share; each host's own address if empty.
+
+    public_address: where users reach the edge host, its `address` if empty. ssh_key: private key file.
+    names: FQDN → host, for the DNS records the operator has to publish; None leaves a name out.
+    """
+
+    def __init__(
+        self,
+        *,
+        suite: str,
+        hosts: Sequence[ExistingHost],
+        names: Mapping[str, str | None],
+        state_dir: Path,
+        ssh_key: Path,
+        private_networks: Sequence[str] = (),
+        public_address: str = "",
+        host_vars: Mapping[str, object] | None = None,
+    ) -> None:
+        self.suite = suite
+        self.hosts = tuple(hosts)
+        self.names = dict(names)
+        self.state_dir = state_dir
+        self.ssh_key = ssh_key
+        self.private_networks = tuple(private_networks)
+        self.public_address = public_address
+        self.host_vars = dict(host_vars or {})
+
+    def preview(self) -> list[PlanItem]:
+        return [PlanItem("keep", "host", host.name, host.address) for host in self.hosts]
+
+    def apply(self, progress: Progress) -> StackOutputs:
+        """Nothing to make: whether the hosts answer is for those who connect to them to find out."""
+        return self.outputs()
+
+    def outputs(self) -> StackOutputs:
+        hosts = tuple(
+            HostOutput(
+                name=host.name,
+                address=host.address,
+                private_address=host.private_address or host.address,
+                groups=tuple(host.groups),
+                ssh_user=host.ssh_user,
+                ssh_port=host.ssh_port,
+                volumes=dict(host.volumes),
+            )
+            for host in self.hosts
+        )
+        edge = next((host for host in hosts if "edge" in host.groups), hosts[0] if hosts else None)
+        public = self.public_address or (edge.address if edge else "")
+        networks = self.private_networks or tuple(str(ip_network(host.private_address)) for host in hosts)
+        return StackOutputs(
+            driver="existing",
+            suite=self.suite,
+            hosts=hosts,
+            private_networks=networks,
+            public_address=public,
+            ssh_private_key=self.ssh_key,
+            ssh_known_hosts=self.state_dir / "known_hosts",
+            dns_records={fqdn: public for fqdn, host in sorted(self.names.items()) if host is not None},
+            host_vars={"host_kernel_limited": False, **self.host_vars},
+        )
+
+    def destroy(self, progress: Progress, *, with_data: bool) -> list[str]:
+        """Removes nothing: these hosts were there before the suite."""
+        return [f"host {host.name} ({host.address}): not made by suite-deploy, left as it is" for host in self.hosts]

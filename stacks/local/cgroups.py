@@ -1,0 +1,94 @@
+# SPDX-License-Identifier: MIT
+"""A control group of its own for each host, where no systemd on the outer machine makes one.
+
+Without it two machines put their services into the same groups and see each other's processes.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+from dataclasses import dataclass
+from pathlib import Path
+
+from suite_deploy.errors import CouldNotRun
+
+
+@dataclass(frozen=True)
+class Hierarchy:
+    """Where control groups are mounted. `memory` is the v1 hierarchy that counts memory, None where v2 does."""
+
+    unified: Path
+    memory: Path | None
+
+    def directories(self, machine: str) -> list[Path]:
+        return [root / machine for root in (self.unified, self.memory) if root]
+
+
+def hierarchy(mounts: str) -> Hierarchy:
+    """Read the layout from the text of /proc/self/mounts: v2 alone, or v1 with a v2 tree beside it (hybrid)."""
+    unified = memory = None
+    for line in mounts.splitlines():
+        fields = line.split()
+        if len(fields) < 4:
+            continue
+        if fields[2] == "cgroup2" and unified is None:
+            unified = Path(fields[1])
+        elif fields[2] == "cgroup" and "memory" in fields[3].split(","):
+            memory = Path(fields[1])
+    if unified is None:
+        raise CouldNotRun("control groups v2 are not mounted on this machine: mount -t cgroup2 none /sys/fs/cgroup")
+    return Hierarchy(unified, memory)
+
+
+def current() -> Hierarchy:
+    return hierarchy(Path("/proc/self/mounts").read_text(encoding="utf-8", errors="replace"))
+
+
+def make(machine: str) -> list[Path]:
+    """The host's groups, made when absent."""
+    where = current()
+    if where.memory is None:
+        for controller in ("memory", "pids", "cpu"):
+            # Not ours to give inside a container: the host then goes without accounting.
+            with contextlib.suppress(OSError):
+                (where.unified / "cgroup.subtree_control").write_text(f"+{controller}", encoding="ascii")
+    for directory in where.directories(machine):
+        directory.mkdir(exist_ok=True)
+    return where.directories(machine)
+
+
+def processes(machine: str) -> list[int]:
+    """Every process in the host's groups."""
+    found: set[int] = set()
+    for root in current().directories(machine):
+        for file in root.rglob("cgroup.procs") if root.is_dir() else ():
+            with contextlib.suppress(OSError):
+                found.update(int(line) for line in file.read_text(encoding="ascii").split())
+    return sorted(found - {0})
+
+
+def remove(machine: str) -> None:
+    """Kill what is left in the groups and remove them, the innermost first."""
+    for pid in processes(machine):
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
+    for root in current().directories(machine):
+        if root.is_dir():
+            inner = sorted((path for path in root.rglob("*") if path.is_dir()), key=lambda path: -len(path.parts))
+            for directory in [*inner, root]:
+                with contextlib.suppress(FileNotFoundError):
+                    directory.rmdir()
+
+
+def memory_used(group: Path) -> int | None:
+    """Bytes in use by a group without the file cache the kernel can drop at once; None where nothing counts."""
+    for current_file in ("memory.current", "memory.usage_in_bytes"):
+        try:
+            used = int((group / current_file).read_text(encoding="ascii"))
+            stat = dict(line.split() for line in (group / "memory.stat").read_text(encoding="ascii").splitlines())
+        except (OSError, ValueError):
+            continue
+        return used - int(stat.get("total_inactive_file", stat.get("inactive_file", 0)))
+    return None
