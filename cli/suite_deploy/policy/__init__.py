@@ -1,0 +1,38 @@
+# SPDX-License-Identifier: MIT
+"""Policies: refuse before anything is created, and prove why. Importing this package loads nothing heavy."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import date
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from ..model.deployment import Deployment
+    from ..render.tree import RenderedTree
+    from .findings import Verdict
+
+
+def judge(
+    deployment: Deployment,
+    rendered_tree: RenderedTree | None,
+    *,
+    on: date | None = None,
+    ambient: Mapping[str, str],
+) -> Verdict:
+    """Judge a deployment and what was rendered from it. Starts no process, opens no socket, writes nothing.
+
+    on: the day judged; today in Europe/Paris when None. ambient: what collect_ambient() found.
+    Raises InvalidInput when the register, a fork's rules or the waivers file cannot be used.
+    """
+    from .judging import judge_deployment
+
+    return judge_deployment(deployment, rendered_tree, on=on, ambient=ambient)
+
+
+def collect_ambient(environ: Mapping[str, str], home: Path, directory: Path | None = None) -> dict[str, str]:
+    """Settings that tools would pick up behind the inventory's back; see ambient.collect_ambient."""
+    from .ambient import collect_ambient as collect
+
+    return collect(environ, home, directory)

@@ -1,0 +1,121 @@
+# SPDX-License-Identifier: MIT
+"""Deployment and rendered tree → the subject that rules judge. The only place that knows both shapes."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from datetime import date
+from typing import TYPE_CHECKING
+
+from ..model.deployment import Component, Deployment
+from .profiles import Profile
+from .register import Register
+from .subject import ComponentView, ImageUse, LeakKey, Subject
+
+if TYPE_CHECKING:
+    from ..render.tree import RenderedTree
+
+#: how the renderer writes an image whose digest is not known yet
+UNRESOLVED = "@image:"
+UNITS = "/etc/containers/systemd/"
+
+
+def subject_of(
+    deployment: Deployment,
+    tree: RenderedTree | None,
+    *,
+    register: Register,
+    profile: Profile,
+    on: date,
+    ambient: Mapping[str, str],
+) -> Subject:
+    """The subject of a deployment. tree: None leaves rendered configuration out (the pack has none)."""
+    components = tuple(_component(deployment, item, tree) for item in deployment.ordered)
+    written = deployment.suite.model_dump(mode="json", by_alias=True, exclude_unset=True)
+
+    def locate(key: tuple[str, ...]) -> tuple[str, int]:
+        place = deployment.place(*_path(key))
+        return place.file, place.line
+
+    return Subject(
+        name=deployment.suite.suite,
+        document=written,
+        register=register,
+        profile=profile,
+        on=on,
+        components=components,
+        shared_files=_shared(tree),
+        ambient=ambient,
+        public_names=(*deployment.public_names, *deployment.data_names),
+        locate=locate,
+    )
+
+
+def _component(deployment: Deployment, item: Component, tree: RenderedTree | None) -> ComponentView:
+    described = item.description
+    services = [service for service in tree.services if service.component == item.slug] if tree else []
+    files: dict[str, str] = {}
+    if tree:
+        files |= tree.config_files(item.slug)
+        files |= {
+            file.path.removeprefix(UNITS): file.content
+            for file in tree.files
+            if file.component == item.slug and file.path.startswith(UNITS)
+        }
+    return ComponentView(
+        slug=item.slug,
+        title=described.title,
+        provides=tuple(described.provides),
+        options=item.options,
+        egress=described.egress,
+        leaks=tuple(LeakKey(leak.id, leak.where, leak.key, leak.value, leak.why) for leak in described.leaks),
+        files=files,
+        env={service.name: service.env for service in services},
+        images=tuple(
+            ImageUse(
+                f"{'job' if service.is_job else 'service'} {service.name}",
+                service.upstream_image if service.image.startswith(UNRESOLVED) else service.image,
+                not service.image.startswith(UNRESOLVED),
+            )
+            for service in services
+        ),
+        host_network=tuple(name for name, service in described.services.items() if service.network == "host"),
+        public_ports=tuple(
+            f"{port.proto}/{port.ports}"
+            for service in described.services.values()
+            for port in service.listen
+            if port.public
+        ),
+        needs_bucket=described.needs.bucket is not None,
+        declared_hosts=tuple(_option_hosts(item)),
+    )
+
+
+def _option_hosts(item: Component) -> Iterator[str]:
+    for name, option in item.description.options.items():
+        value = item.options.get(name)
+        if option.type in ("hostname", "peers") and value:
+            yield from (value,) if isinstance(value, str) else value
+
+
+def _shared(tree: RenderedTree | None) -> dict[str, str]:
+    if tree is None:
+        return {}
+    texts = {f"variables of {host}": _text(values) for host, values in tree.host_vars.items()}
+    return {**texts, "variables of every host": _text(tree.all_vars)}
+
+
+def _text(values: Mapping[str, object]) -> str:
+    return json.dumps(values, ensure_ascii=False, default=str, sort_keys=True)
+
+
+def _path(key: tuple[str, ...]) -> tuple[str | int, ...]:
+    """`("ssh", "from[0]")` → `("ssh", "from", 0)`."""
+    parts: list[str | int] = []
+    for part in key:
+        name, _, index = part.partition("[")
+        parts.append(name)
+        if index:
+            parts.append(int(index.rstrip("]")) if index.rstrip("]").isdigit() else index)
+    return tuple(parts)

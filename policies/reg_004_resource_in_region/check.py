@@ -1,0 +1,55 @@
+# SPDX-License-Identifier: MIT
+"""Region and zone of single resources."""
+
+from suite_deploy.policy.resource import walk
+from suite_deploy.policy.rule import UNKNOWN, Resource, Subject, resource_clause
+
+REGION_KEYS = ("region", "regionName")
+ZONE_KEYS = frozenset(
+    (
+        "availabilityZone", "availabilityZones", "availabilityZoneHints", "zone",
+        "subregionName", "placementSubregionName", "subregionNames", "cpSubregions",
+    )
+)  # fmt: skip
+#: types that are the same everywhere, or belong to an account rather than to a region
+ACCOUNT_WIDE = frozenset(
+    ("ovh:CloudProject/user:User", "ovh:CloudProject/userS3Policy:UserS3Policy", "ovh:CloudProject/userS3Credential:UserS3Credential")
+)  # fmt: skip
+
+
+@resource_clause(
+    "region_declared",
+    "openstack:", "ovh:", "pulumi-python:dynamic/outscale:", "pulumi:providers:openstack",
+)  # fmt: skip
+def region_declared(resource: Resource, subject: Subject) -> str | None:
+    props = resource.props
+    found = next((props[key] for key in REGION_KEYS if props.get(key) or props.get(key) is UNKNOWN), None)
+    if found is None:
+        found = resource.provider.get("region")
+    if found is UNKNOWN or resource.type in ACCOUNT_WIDE:
+        return None
+    if found is None:
+        return f"neither it nor its provider names a region; {subject.region} must be written."
+    if found != subject.region and str(found).lower() not in _store_names(subject):
+        return f"lies in {found}; the inventory declares {subject.region}."
+    return None
+
+
+@resource_clause("zone_of_region", "openstack:", "ovh:", "pulumi-python:dynamic/outscale:")
+def zone_of_region(resource: Resource, subject: Subject) -> str | None:
+    for key in resource.props.keys() & ZONE_KEYS:
+        for _, value in walk(resource.props[key]):
+            if value is UNKNOWN or not value:
+                continue
+            zones = subject.region_row.zones if subject.region_row else ()
+            if not zones:
+                return None if value == "nova" else f"names the zone {value!r}; the register knows none of {subject.region}."
+            if value not in zones:
+                return f"names the zone {value!r}; {subject.region} has {', '.join(zones)}."
+    return None
+
+
+def _store_names(subject: Subject) -> tuple[str, ...]:
+    """The object store's own names for the declared region."""
+    hosts = subject.region_row.hosts if subject.region_row else ()
+    return tuple(host.split(".")[1] for host in hosts if host.startswith(("s3.", "oos.")))
