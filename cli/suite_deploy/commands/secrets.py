@@ -140,4 +140,8 @@ def _open(name: str, vault_password_file: Path | None) -> tuple[Deployment, Secr
     from ..secrets.ensure import open_store
 
     deployment = load(name)
+    if deployment.is_local:
+        from ..runners.elevate import become_root
+
+        become_root("reading the secrets of a local suite")
     return deployment, open_store(deployment, vault_password_file)

@@ -36,15 +36,17 @@ class Redactor:
         longest_first = sorted(names, key=len, reverse=True)
         self._pattern = re.compile("|".join(map(re.escape, longest_first))) if names else None
 
-    def __call__(self, text: str) -> str:
+    def redact(self, text: str) -> str:
         """`text` without secrets."""
         if self._pattern is None:
             return text
         return self._pattern.sub(lambda match: f"[secret:{self._names[match[0]]}]", text)
 
+    __call__ = redact
+
     def lines(self, stream: Iterable[str]) -> Iterator[str]:
         """Each line of a stream, as it comes, without secrets."""
-        return map(self, stream)
+        return map(self.redact, stream)
 
     def __repr__(self) -> str:
         return f"Redactor({len(set(self._names.values()))} secrets)"
