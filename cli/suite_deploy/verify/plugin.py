@@ -144,8 +144,9 @@ class VerifyPlugin:
     def pytest_internalerror(self, excrepr: Any) -> None:
         self.internal_error = self._redact(str(excrepr))
 
-    def pytest_keyboard_interrupt(self) -> None:
-        self.interrupted = True
+    def pytest_keyboard_interrupt(self, excinfo: pytest.ExceptionInfo[BaseException]) -> None:
+        # pytest's own reasons to stop are subclasses
+        self.interrupted = excinfo.type is KeyboardInterrupt
 
 
 def _title(item: pytest.Item) -> str:
@@ -165,7 +166,9 @@ def explain(excinfo: pytest.ExceptionInfo[BaseException] | None) -> str:
     error = excinfo.value
     text = str(error).strip()
     if isinstance(error, (AssertionError, pytest.fail.Exception, SuiteError)):
-        text = text or f"this does not hold: {excinfo.traceback[-1].statement}"
+        # without its values, which pytest adds when it rewrote the check
+        text = "" if text.startswith("assert ") else text.partition("\nassert ")[0]
+        text = text or f"this does not hold: {str(excinfo.traceback[-1].statement).strip()}"
     else:
         text = f"{type(error).__name__}: {text}"
     return text if len(text) <= _LONGEST_MESSAGE else f"{text[:_LONGEST_MESSAGE]}…"

@@ -26,6 +26,7 @@ _HERE = Path(__file__).parent
 _ARGUMENTS = (
     *("-p", "no:terminal", "-p", "no:cacheprovider", "-p", "no:warnings", "-p", "no:logging", "-p", "no:doctest"),
     *("--assert=plain", "--capture=sys", "--import-mode=importlib", "--noconftest", "--strict-markers"),
+    "--continue-on-collection-errors",
     *("-c", os.devnull, "-o", "addopts="),
 )
 #: system trust on Debian and on other distributions
@@ -76,7 +77,7 @@ def run_verify(
         arguments = [*_ARGUMENTS, f"--rootdir={_HERE}", *map(str, folders)]
         with _own_environment():
             status = pytest.main(arguments, plugins=[plugin, fixtures, *component_fixtures(deployment.ordered)])
-    if plugin.interrupted or status == pytest.ExitCode.INTERRUPTED and not plugin.findings:
+    if plugin.interrupted:
         raise KeyboardInterrupt
     if status in (pytest.ExitCode.INTERNAL_ERROR, pytest.ExitCode.USAGE_ERROR):
         raise CouldNotRun(f"the checks could not be run: {plugin.internal_error or 'pytest refused its arguments'}")
