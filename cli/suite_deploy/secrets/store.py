@@ -129,7 +129,7 @@ class SecretStore(Mapping[str, Secret]):
             raise InvalidInput(
                 [Problem(file.name, file.place((TOP_KEY,)).line, TOP_KEY, "is not a mapping.", _OWN_TOP)]
             )
-        if any(not isinstance(value, Vaulted) for value in (entries or {}).values()):
+        if not self.vaulted and any(not isinstance(value, Vaulted) for value in (entries or {}).values()):
             self._refuse_open_mode()
         return entries or {}
 

@@ -37,7 +37,7 @@ def encrypt(plain: str, password: bytes, *, label: str = "") -> str:
 
 def decrypt(text: str, password: bytes) -> str:
     """The plain value of vault text. Raises VaultError with a reason that holds nothing of the value."""
-    header, *lines = text.split()
+    header, *lines = text.split() or [""]
     parts = header.split(";")
     if parts[0] != HEADER or len(parts) < 3 or parts[1] not in {"1.1", "1.2"} or parts[2] != "AES256":
         raise VaultError("not an Ansible Vault value of format 1.1 or 1.2 (AES256)")
