@@ -9,7 +9,6 @@ import os
 import signal
 import sys
 from collections.abc import Sequence
-from pathlib import Path
 
 import click
 
@@ -33,11 +32,11 @@ class LazyGroup(click.Group):
     """A group whose commands are imported when one is run; a verb without its module in this version is not offered."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        return [verb for verb, (target, _) in COMMANDS.items() if _module_file(target).exists()]
+        return [verb for verb, (target, _) in COMMANDS.items() if _exists(target)]
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         target, _ = COMMANDS.get(cmd_name, ("", ""))
-        if not target or not _module_file(target).exists():
+        if not target or not _exists(target):
             return None
         module, _, attribute = target.partition(":")
         command = getattr(importlib.import_module(module), attribute)
@@ -57,10 +56,10 @@ def _discard_output() -> None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
-def _module_file(target: str) -> Path:
-    """The file of a `package.module:attribute`, found without importing anything."""
-    module = target.partition(":")[0]
-    return Path(__file__).parent.parent / f"{module.replace('.', '/')}.py"
+def _exists(target: str) -> bool:
+    """Whether this version has the module of a `package.module:attribute`, found without importing anything."""
+    module = target.partition(":")[0].removeprefix("suite_deploy.")
+    return os.path.exists(f"{os.path.dirname(__file__)}/{module.replace('.', '/')}.py")
 
 
 @click.command(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
