@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from .debian import System, build_system
+from .debian import DEBIAN_KEYRING, System, build_system
 from .fetch import files_entries, go_entries, maven_entries, pypi_entries
 from .layers import Entry, text_file, write_layer
 from .recipe import (
@@ -49,7 +49,13 @@ class Built:
 
 def required_packages(recipe: Recipe) -> list[str]:
     """Debian packages this machine lacks for building `recipe`, sorted."""
-    return sorted({_PACKAGE_OF[tool] for tool in _tools(recipe) if shutil.which(tool) is None})
+    packages = {_PACKAGE_OF[tool] for tool in _tools(recipe) if shutil.which(tool) is None}
+    if not DEBIAN_KEYRING.is_file():
+        packages.add("debian-archive-keyring")
+    if packages & {"maven"}:
+        # Maven brings a Java of its own
+        packages.discard("default-jre-headless")
+    return sorted(packages)
 
 
 def _tools(recipe: Recipe) -> set[str]:
@@ -83,9 +89,7 @@ def build(store: Store, recipe: Recipe, progress: Progress, *, refresh: bool = F
             return Built(recipe.reference, digest, 0.0, record["built"])
         system = build_system(store, recipe.content.debian, progress, refresh=refresh)
         parts = [*system.parts, *_application(store, recipe, system, progress, refresh)]
-        digest = store.write_image(
-            image_config(recipe), parts, architecture=architecture(), reference=recipe.reference
-        )
+        digest = store.write_image(image_config(recipe), parts, architecture=architecture(), reference=recipe.reference)
         seconds = round(time.monotonic() - started, 1)
         built = datetime.now(UTC).isoformat(timespec="seconds")
         store.remember_image(
@@ -95,24 +99,25 @@ def build(store: Store, recipe: Recipe, progress: Progress, *, refresh: bool = F
         return Built(recipe.reference, digest, seconds, built)
 
 
-def _application(
-    store: Store, recipe: Recipe, system: System, progress: Progress, refresh: bool
-) -> Iterable[Part]:
+def _application(store: Store, recipe: Recipe, system: System, progress: Progress, refresh: bool) -> Iterable[Part]:
+    below = system.top
     if recipe.content.accounts:
-        entries = account_entries(recipe.content.accounts, system.top.accounts)
-        yield write_layer(store, entries, created_by="accounts", lower=system.top.directories)
+        entries = account_entries(recipe.content.accounts, below.accounts)
+        below = write_layer(store, entries, created_by="accounts", lower=below.directories)
+        yield below
     for layer in recipe.content.layers:
         files = {name: file_hash(recipe.folder / name) for name in sorted(layer_files(layer))}
-        inputs = [layer.model_dump(mode="json"), files, architecture(), recipe.content.debian.suite, BUILDER_VERSION]
+        inputs = [layer.model_dump(mode="json"), files, architecture(), below.directories, BUILDER_VERSION]
         key = digest_of(inputs)
         part = None if refresh else store.part(key)
         if part is None:
             with store.workspace() as work:
                 entries = _entries(layer, recipe.folder, work, progress)
-                progress("packing")
                 label = f"{layer.kind}: {_title(layer)}"
-                part = write_layer(store, entries, created_by=label, lower=system.top.directories)
+                progress(f"packing {label}")
+                part = write_layer(store, entries, created_by=label, lower=below.directories)
             store.remember_part(key, part)
+        below = part
         yield part
 
 

@@ -8,22 +8,22 @@ from __future__ import annotations
 
 import re
 import shlex
-import subprocess
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from ..paths import share_import
 from ..runners.process import capture, clean_environment, run
-from .layers import difference, system_entries, system_index, write_layer
+from .layers import Entry, difference, system_entries, system_index, write_layer
 from .recipe import BUILDER_VERSION, Debian, architecture, digest_of
 from .store import Part, Progress, Store
 
 BASE_PACKAGES = ("ca-certificates",)
+DEBIAN_KEYRING = Path("/usr/share/keyrings/debian-archive-keyring.gpg")
 
 #: names that differ between two runs, or that tell about the building machine
 _MACHINE_FILES = frozenset(
     {
-        "dev",
         "etc/apt/apt.conf.d/99mmdebstrap",
         "etc/dpkg/dpkg.cfg.d/99mmdebstrap",
         "etc/hostname",
@@ -36,8 +36,11 @@ _MACHINE_FILES = frozenset(
     }
 )
 _MACHINE_PATTERN = re.compile(
-    r"dev/.|etc/apt/(sources\.list|trusted|auth\.conf)|var/lib/apt/lists/.|var/cache/apt/.|var/log/apt/.|proc/.|sys/.|run/."
-    r"|etc/(passwd|group|shadow|gshadow|subuid|subgid)-$|var/(lib/dpkg|cache/debconf)/[a-z]+(\.dat)?-old$"
+    r"(dev|proc|sys|run)/."
+    r"|etc/apt/(sources\.list|auth\.conf)(\.d/.|$)"
+    r"|var/lib/apt/lists/(?!partial$)|var/cache/apt/[^/]+\.bin$|var/cache/apt/archives/.*\.deb$|var/log/apt/."
+    r"|etc/(passwd|group|shadow|gshadow|subuid|subgid)-$"
+    r"|var/(lib/dpkg|cache/debconf)/[a-z]+(\.dat)?-old$"
 )
 _APT_OPTIONS = (
     'APT::Install-Recommends "false";',
@@ -50,7 +53,9 @@ _DPKG_OPTIONS = (
     "path-include=/usr/share/doc/*/copyright",
 )
 #: what of the machine's apt configuration must hold for the archive to be reachable
-_KEPT_APT_SETTINGS = re.compile(r"Acquire::(?:https?|ftp|Retries|Check-Valid-Until|Check-Date|ForceIPv[46])\b[^ ]* \"[^\"]+\";")
+_KEPT_APT_SETTINGS = re.compile(
+    r"Acquire::(?:https?|ftp|Retries|Check-Valid-Until|Check-Date|ForceIPv[46])\b[^ ]* \"[^\"]+\";"
+)
 
 
 @dataclass(frozen=True)
@@ -99,8 +104,9 @@ def _bootstrap(store: Store, suite: str, packages: Iterable[str], base: Part | N
     """Run mmdebstrap: a system from nothing, or `base` with packages added, of which the difference is kept."""
     with store.workspace() as work:
         apt = work / "apt.conf"
+        # a proxy's address may hold a password
+        apt.touch(mode=0o600)
         apt.write_text("\n".join((*_APT_OPTIONS, *machine_apt_settings())) + "\n")
-        apt.chmod(0o600)
         output = work / "system.tar"
         command: list[str | Path] = ["mmdebstrap", "--quiet", "--skip=check/empty", f"--aptopt={apt}"]
         command += [f"--dpkgopt={option}" for option in _DPKG_OPTIONS]
@@ -111,7 +117,7 @@ def _bootstrap(store: Store, suite: str, packages: Iterable[str], base: Part | N
         else:
             below = shlex.quote(str(store.blob(base.digest)))
             command += ["--variant=custom", f'--setup-hook=tar -C "$1" -xzf {below}']
-        command += [suite, output, *_sources(work, suite)]
+        command += [suite, output, _sources(work, suite)]
         run(command, environment=clean_environment({"SOURCE_DATE_EPOCH": "0", "LC_ALL": "C.UTF-8"}))
         with system_entries(output, machine_file) as entries:
             accounts = {name: _text(entries, f"etc/{name}") for name in ("passwd", "group")}
@@ -123,91 +129,35 @@ def _bootstrap(store: Store, suite: str, packages: Iterable[str], base: Part | N
             return write_layer(store, changed, created_by=label, lower=base.directories, accounts=accounts)
 
 
-def _text(entries: dict[str, object], name: str) -> str:
-    entry = entries[name]
-    read = getattr(entry, "read", None)
+def _text(entries: Mapping[str, Entry], name: str) -> str:
+    read = entries[name].read
     if read is None:
         return ""
     with read() as file:
         return file.read().decode()
 
 
-def _sources(work: Path, suite: str) -> list[Path]:
-    """A sources file for `suite` where the machine has Debian sources; else mmdebstrap's own default is used."""
-    text = machine_sources(suite)
-    if not text:
-        return []
+def _sources(work: Path, suite: str) -> Path:
+    """A sources file for `suite` on the machine's own Debian mirrors."""
+    mirrors = share_import("stacks.local.sources").discover()
+    keyring = mirrors.keyring or DEBIAN_KEYRING
+    stanzas = [
+        f"Types: deb\nURIs: {base}\nSuites: {suite}{suffix}\nComponents: main\nSigned-By: {keyring}\n"
+        for suffix, base in mirrors.bases.items()
+    ]
     path = work / "debian.sources"
-    path.write_text(text)
-    return [path]
+    # a mirror's address may hold a login
+    path.touch(mode=0o600)
+    path.write_text("\n".join(stanzas))
+    return path
 
 
-def machine_apt_settings() -> Iterator[str]:
+def machine_apt_settings() -> list[str]:
     """Settings of the machine's apt that decide how archives are reached."""
-    try:
-        dump = capture(["apt-config", "dump", "Acquire"], timeout=10)
-    except (OSError, subprocess.SubprocessError):
-        dump = ""
-    yield from (line for line in dump.splitlines() if _KEPT_APT_SETTINGS.fullmatch(line))
+    dump = capture(["apt-config", "dump", "Acquire"], timeout=10)
+    settings = [line for line in dump.splitlines() if _KEPT_APT_SETTINGS.fullmatch(line)]
     if Path("/etc/apt/auth.conf").is_file():
-        yield 'Dir::Etc::netrc "/etc/apt/auth.conf";'
+        settings.append('Dir::Etc::netrc "/etc/apt/auth.conf";')
     if Path("/etc/apt/auth.conf.d").is_dir():
-        yield 'Dir::Etc::netrcparts "/etc/apt/auth.conf.d/";'
-
-
-def machine_sources(suite: str, root: Path = Path("/")) -> str:
-    """The machine's own Debian archives as deb822 text for another suite; empty when it has none.
-
-    Third-party archives that only use Debian's suite names are recognised by their own keyring and left out.
-    """
-    codename = _codename(root)
-    stanzas = [*_deb822(root), *_one_line(root)]
-    texts: list[str] = []
-    for uris, suites, components, signed_by in stanzas:
-        ours = {codename: suite, f"{codename}-updates": f"{suite}-updates", f"{codename}-security": f"{suite}-security"}
-        wanted = [ours[name] for name in suites if name in ours]
-        if not wanted or "main" not in components or (signed_by and "debian-archive" not in signed_by):
-            continue
-        text = f"Types: deb\nURIs: {' '.join(uris)}\nSuites: {' '.join(wanted)}\nComponents: main\n"
-        text += f"Signed-By: {signed_by}\n" if signed_by else ""
-        if text not in texts:
-            texts.append(text)
-    return "\n".join(texts)
-
-
-def _codename(root: Path) -> str:
-    release = (root / "etc/os-release").read_text()
-    found = re.search(r"^VERSION_CODENAME=\"?([a-z]+)", release, re.MULTILINE)
-    return found.group(1) if found else ""
-
-
-Stanza = tuple[list[str], list[str], list[str], str]
-
-
-def _deb822(root: Path) -> Iterator[Stanza]:
-    for path in sorted((root / "etc/apt/sources.list.d").glob("*.sources")):
-        lines = [line for line in path.read_text().splitlines() if not line.startswith("#")]
-        for block in re.split(r"\n\s*\n", "\n".join(lines)):
-            fields = {
-                key.strip().lower(): " ".join(value.split())
-                for key, value in re.findall(r"^([A-Za-z-]+):((?:.*)(?:\n[ \t].*)*)", block, re.MULTILINE)
-            }
-            if "deb" in fields.get("types", "").split() and fields.get("enabled", "yes").lower() != "no":
-                yield (
-                    fields.get("uris", "").split(),
-                    fields.get("suites", "").split(),
-                    fields.get("components", "").split(),
-                    fields.get("signed-by", ""),
-                )
-
-
-def _one_line(root: Path) -> Iterator[Stanza]:
-    paths = [root / "etc/apt/sources.list", *sorted((root / "etc/apt/sources.list.d").glob("*.list"))]
-    for path in paths:
-        if not path.is_file():
-            continue
-        for line in path.read_text().splitlines():
-            found = re.match(r"deb\s+(?:\[([^\]]*)\]\s+)?(\S+)\s+(\S+)\s+([^#]+)", line)
-            if found:
-                signed_by = re.search(r"signed-by=(\S+)", found.group(1) or "")
-                yield [found.group(2)], [found.group(3)], found.group(4).split(), signed_by.group(1) if signed_by else ""
+        settings.append('Dir::Etc::netrcparts "/etc/apt/auth.conf.d/";')
+    return settings

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import sys
 import tarfile
@@ -33,7 +34,7 @@ def pypi_entries(layer: PypiLayer, beside: Path, work: Path, progress: Progress)
     progress(f"PyPI: {layer.requirements}")
     target = work / "packages"
     command: list[str | Path] = [sys.executable, "-m", "pip", "install", "--quiet", "--target", target]
-    command += ["--no-deps", "--require-hashes", "--only-binary=:all:", "--no-compile", "--no-input", "--progress-bar=off"]
+    command += ["--no-deps", "--require-hashes", "--only-binary=:all:", "--no-compile", "--no-input"]
     command += ["--implementation=cp", f"--python-version={layer.python}", "--root-user-action=ignore"]
     command += [f"--platform={name}" for name in wheel_platforms()]
     run([*command, "-r", beside / layer.requirements])
@@ -120,11 +121,10 @@ def java_home() -> Path:
         raise CouldNotRun("Java is missing: install a headless JRE, version 17 or later.")
     home = Path(java).resolve().parent.parent
     release = home / "release"
-    text = release.read_text() if release.is_file() else ""
-    version = next((line.partition("=")[2].strip('"') for line in text.splitlines() if line[:13] == "JAVA_VERSION="), "0")
-    major = int(version.partition(".")[0].partition("-")[0])
+    found = re.search(r'^JAVA_VERSION="(\d+)', release.read_text() if release.is_file() else "", re.MULTILINE)
+    major = int(found.group(1)) if found else 0
     if major < JAVA_AT_LEAST:
-        raise CouldNotRun(f"{java} is Java {version or 'of an unknown version'}; {JAVA_AT_LEAST} or later is needed.")
+        raise CouldNotRun(f"{java} is Java {major or 'of an unknown version'}; {JAVA_AT_LEAST} or later is needed.")
     return home
 
 

@@ -173,7 +173,7 @@ def tree_entries(tree: Path, into: str, owner: str, *, group_writable: bool = Fa
 def _staged(path: Path, name: str, uid: int, gid: int, group_writable: bool) -> Entry:
     status = path.lstat()
     if stat.S_ISLNK(status.st_mode):
-        return Entry(name, tarfile.SYMTYPE, 0o777, uid, gid, link=os.readlink(path))
+        return Entry(name, tarfile.SYMTYPE, 0o777, uid, gid, link=str(path.readlink()))
     executable = stat.S_ISDIR(status.st_mode) or bool(status.st_mode & 0o111)
     mode = (0o755 if executable else 0o644) | (0o020 if group_writable else 0)
     if stat.S_ISDIR(status.st_mode):

@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: MIT
 """One OCI image layout for all images of this machine: blobs shared, every change atomic, safe for several processes.
 
-    blobs/sha256/…  index.json  oci-layout      what OCI tools read
-    parts/KEY.json                              layers by the hash of what they were made from
-    recipes/KEY.json                            images by the hash of their recipe
-    locks/  work/                               one builder per key; scratch, swept when its owner is gone
+blobs/sha256/…  index.json  oci-layout      what OCI tools read
+parts/KEY.json                              layers by the hash of what they were made from
+recipes/KEY.json                            images by the hash of their recipe
+locks/  work/                               one builder per key; scratch, swept when its owner is gone
 """
 
 from __future__ import annotations
@@ -139,8 +139,9 @@ class Store:
         record = self._record("parts", key)
         if record is None:
             return None
-        directories = {name: (int(a), int(b), int(c)) for name, (a, b, c) in record.pop("directories").items()}
-        part = Part(**record, directories=directories)
+        rights: dict[str, list[int]] = record["directories"]
+        directories = {name: (mode, uid, gid) for name, (mode, uid, gid) in rights.items()}
+        part = Part(**{**record, "directories": directories})
         return part if self.blob(part.digest).is_file() else None
 
     def remember_part(self, key: str, part: Part) -> None:
@@ -191,7 +192,8 @@ class Store:
         mine = folder / secrets.token_hex(8)
         with self.lock("work"):
             _sweep(folder)
-            mine.mkdir(mode=0o711)
+            mine.mkdir()
+            mine.chmod(0o711)
             owner = (folder / f"{mine.name}.owner").open("w")
             fcntl.flock(owner, fcntl.LOCK_EX)
         try:
@@ -204,9 +206,14 @@ class Store:
     def _folder(self, name: str) -> Path:
         folder = self.root / name
         try:
-            folder.mkdir(parents=True, exist_ok=True)
+            for path in (*reversed(folder.parents), folder):
+                if not path.exists():
+                    path.mkdir(exist_ok=True)
+                    # whatever the umask: a recipe's commands run as nobody below here
+                    path.chmod(0o755)
         except OSError as error:
-            raise CouldNotRun(f"{folder}: cannot be made: {error.strerror}. Choose another cache or use sudo.") from error
+            why = error.strerror or error
+            raise CouldNotRun(f"{folder}: cannot be made: {why}. Choose another cache or use sudo.") from error
         return folder
 
 

@@ -1,0 +1,96 @@
+# SPDX-License-Identifier: MIT
+"""`images.lock.yml`: the digest that each image's tag stands for, and where it came from.
+
+images:
+  quay.io/keycloak/keycloak:26.7.3: {digest: sha256:…, origin: registry, resolved: 2026-11-22T05:17:39+00:00}
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import Field, ValidationInfo, field_validator
+
+from ..errors import InvalidInput, Problem
+from ..model.component import Strict
+from ..model.validation import validate
+from ..model.yamlfile import load_yaml
+from .store import write_atomically
+
+ALLOW_DOUBLES = "SUITE_DEPLOY_ALLOW_DOUBLES"
+Digest = Annotated[str, Field(pattern=r"^sha256:[0-9a-f]{64}$")]
+HEADER = """\
+# SPDX-License-Identifier: MIT
+# Which digest each image's tag stands for. Written by suite-deploy; a tag never reaches a unit.
+"""
+
+
+class Pin(Strict):
+    """One image. `recipe`: key of the recipe it was built from; a changed recipe makes the pin out of date."""
+
+    digest: Digest
+    origin: Literal["registry", "recipe", "double"]
+    resolved: datetime
+    recipe: str | None = None
+
+    @field_validator("resolved", mode="before")
+    @classmethod
+    def _with_zone(cls, value: object, info: ValidationInfo) -> object:
+        if isinstance(value, datetime) and value.tzinfo is None:
+            return value.replace(tzinfo=UTC)
+        return value
+
+
+class LockFile(Strict):
+    """The file as written."""
+
+    images: dict[str, Pin] = {}
+
+
+def read_lock(path: Path) -> dict[str, Pin]:
+    """Pins by `name:tag`; none when there is no file. Raises InvalidInput with every problem in it."""
+    if not path.exists():
+        return {}
+    loaded = load_yaml(path)
+    content, problems = validate(LockFile, loaded.data, loaded.place)
+    if content is None:
+        raise InvalidInput(problems)
+    return dict(content.images)
+
+
+def write_lock(path: Path, pins: Mapping[str, Pin]) -> None:
+    """Replace the lock file as a whole; the same pins give the same bytes."""
+    lines = [HEADER, "images:\n" if pins else "images: {}\n"]
+    for name, pin in sorted(pins.items()):
+        lines.append(f"  {name}:\n    digest: {pin.digest}\n    origin: {pin.origin}\n")
+        lines.append(f"    resolved: {pin.resolved.isoformat(timespec='seconds')}\n")
+        if pin.recipe:
+            lines.append(f"    recipe: {pin.recipe}\n")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_atomically(path, "".join(lines).encode())
+
+
+def now() -> datetime:
+    """This moment, to the second, as it is written into locks."""
+    return datetime.now(UTC).replace(microsecond=0)
+
+
+def doubles_allowed() -> bool:
+    """Whether images that only stand in for the real ones may run: in this project's own tests."""
+    return os.environ.get(ALLOW_DOUBLES) == "1"
+
+
+def refuse_doubles(path: Path, pins: Mapping[str, Pin]) -> None:
+    """Raise InvalidInput when a pin is a test stand-in and this is no test."""
+    if doubles_allowed():
+        return
+    found = "is pinned to a test double, an image that only pretends to be the application."
+    wanted = "Remove the entry, so that the image is resolved anew."
+    doubles = [name for name, pin in pins.items() if pin.origin == "double"]
+    problems = [Problem(str(path), 0, f"images.{name}", found, "", wanted) for name in doubles]
+    if problems:
+        raise InvalidInput(problems)
