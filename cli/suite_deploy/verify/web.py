@@ -3,7 +3,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import http.client
+import socket
+import ssl
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from html.parser import HTMLParser
@@ -43,6 +46,18 @@ class _PinnedAdapter(HTTPAdapter):
 
     def add_headers(self, request: Any, **kwargs: Any) -> None:
         request.headers["Host"] = urlsplit(request.url).netloc
+
+
+class _PinnedConnection(http.client.HTTPSConnection):
+    """Connects to the address a name must have."""
+
+    def __init__(self, name: str, address: str, port: int, context: ssl.SSLContext):
+        super().__init__(name, timeout=TIMEOUT, context=context)
+        self._place, self._tls = (address, port), context
+
+    def connect(self) -> None:
+        plain = socket.create_connection(self._place, timeout=TIMEOUT)
+        self.sock = self._tls.wrap_socket(plain, server_hostname=self.host)
 
 
 @dataclass(frozen=True)
@@ -157,22 +172,22 @@ class Web:
                 session.mount(scheme, _PinnedAdapter(self.addresses, self.ports))
             yield session
 
-    def status(self, name: str, target: str) -> int:
-        """What a GET of exactly this request target is answered with; client libraries would tidy the path up."""
-        import http.client
-        import socket
-        import ssl
-
+    def statuses(self, name: str, targets: Iterable[str]) -> dict[str, int]:
+        """What a GET of exactly each request target is answered with; client libraries would tidy the paths up."""
         context = ssl.create_default_context(cafile=self.trust if isinstance(self.trust, str) else None)
-        connection = http.client.HTTPSConnection(name, timeout=TIMEOUT, context=context)
-        plain = socket.create_connection((self.addresses[name], self.ports["https"]), timeout=TIMEOUT)
-        connection.sock = context.wrap_socket(plain, server_hostname=name)
+        connection = _PinnedConnection(name, self.addresses[name], self.ports["https"], context)
+        found = {}
         try:
-            connection.putrequest("GET", target)
-            connection.endheaders()
-            return connection.getresponse().status
+            for target in targets:
+                # opens the connection again by itself when the server has closed it
+                connection.putrequest("GET", target)
+                connection.endheaders()
+                with connection.getresponse() as response:
+                    response.read()
+                    found[target] = response.status
         finally:
             connection.close()
+        return found
 
     @contextmanager
     def browser(self) -> Iterator[Browser]:

@@ -29,6 +29,6 @@ def test_closed_path_does_not_answer(closed_path: ClosedPath, web: Web) -> None:
     parts = urlsplit(closed_path.url)
     routes = closed_path.component.description.routes
     prefixes = [route.path for route in routes if route.to and route.match == "prefix" and route.host == "self"]
-    answers = {target: web.status(parts.netloc, target) for target in spellings(parts.path, prefixes)}
+    answers = web.statuses(parts.netloc, spellings(parts.path, prefixes))
     wrong = [f"{target} answers {status}" for target, status in answers.items() if status not in _CLOSED]
     assert not wrong, f"on {parts.netloc}:\n" + "\n".join(wrong)
