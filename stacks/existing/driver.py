@@ -12,7 +12,7 @@ from suite_deploy.model.outputs import HostOutput, PlanItem, Progress, StackOutp
 
 
 @dataclass(frozen=True)
-class ExistingHost:
+class HostGiven:
     """A host as the inventory has it. `address` is what SSH connects to; `private_address` defaults to it.
 
     volumes: kind → device, or "" where /srv/<kind> is mounted already.
@@ -22,15 +22,14 @@ class ExistingHost:
     address: str
     groups: tuple[str, ...]
     private_address: str = ""
-    ssh_user: str = "suite"
-    ssh_port: int = 22
     volumes: Mapping[str, str] = field(default_factory=dict)
 
 
 class ExistingDriver:
     """suite: its name. hosts: the inventory's. private_networks: CIDRs they share; each host's own address if empty.
 
-    public_address: where users reach the edge host, its `address` if empty. ssh_key: private key file.
+    public_address: where users reach the edge host, its `address` if empty. ssh_key: private key file, "" for whatever
+    the operator's own SSH configuration or agent offers.
     names: FQDN → host, for the DNS records the operator has to publish; None leaves a name out.
     """
 
@@ -38,10 +37,12 @@ class ExistingDriver:
         self,
         *,
         suite: str,
-        hosts: Sequence[ExistingHost],
+        hosts: Sequence[HostGiven],
         names: Mapping[str, str | None],
         state_dir: Path,
-        ssh_key: Path,
+        ssh_user: str = "suite",
+        ssh_port: int = 22,
+        ssh_key: Path | str | None = None,
         private_networks: Sequence[str] = (),
         public_address: str = "",
         host_vars: Mapping[str, object] | None = None,
@@ -50,7 +51,9 @@ class ExistingDriver:
         self.hosts = tuple(hosts)
         self.names = dict(names)
         self.state_dir = state_dir
-        self.ssh_key = ssh_key
+        self.ssh_user = ssh_user
+        self.ssh_port = ssh_port
+        self.ssh_key = Path(ssh_key).expanduser() if ssh_key else Path()
         self.private_networks = tuple(private_networks)
         self.public_address = public_address
         self.host_vars = dict(host_vars or {})
@@ -69,8 +72,8 @@ class ExistingDriver:
                 address=host.address,
                 private_address=host.private_address or host.address,
                 groups=tuple(host.groups),
-                ssh_user=host.ssh_user,
-                ssh_port=host.ssh_port,
+                ssh_user=self.ssh_user,
+                ssh_port=self.ssh_port,
                 volumes=dict(host.volumes),
             )
             for host in self.hosts

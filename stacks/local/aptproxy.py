@@ -83,6 +83,15 @@ class Cache:
                     path.unlink()
 
 
+class MirrorRequest(urllib.request.Request):
+    """A request that can only go to a web server: urllib would open file:/ as readily."""
+
+    def __init__(self, url: str, headers: dict[str, str]):
+        if not url.startswith(("http://", "https://")):
+            raise Refused(f"a mirror is reached by http or https: {url}")
+        super().__init__(url, headers=headers)
+
+
 class Upstream:
     """The mirrors, asked the way the outer machine's own apt would ask them."""
 
@@ -102,12 +111,13 @@ class Upstream:
 
     def open(self, url: str, modified_since: float | None) -> http.client.HTTPResponse:
         address, login = split_login(self.translate(url))
-        request = urllib.request.Request(address, headers={"User-Agent": "suite-deploy apt cache"})
+        request = MirrorRequest(address, headers={"User-Agent": "suite-deploy apt cache"})
         if login:
             request.add_header("Authorization", login)
         if modified_since is not None:
             request.add_header("If-Modified-Since", email.utils.formatdate(modified_since, usegmt=True))
-        return self.opener.open(request, timeout=CONNECT_SECONDS)
+        response: http.client.HTTPResponse = self.opener.open(request, timeout=CONNECT_SECONDS)
+        return response
 
 
 class Handler(BaseHTTPRequestHandler):
@@ -167,10 +177,9 @@ class Handler(BaseHTTPRequestHandler):
                     part.flush()
                     os.fchmod(part.fileno(), 0o644)
                     os.utime(part.name, (time.time(), stamp))
-                    os.replace(part.name, path)
+                    Path(part.name).replace(path)
             finally:
-                with contextlib.suppress(FileNotFoundError):
-                    os.unlink(part.name)
+                Path(part.name).unlink(missing_ok=True)
         if not complete:
             self.close_connection = True
         elif length is None:

@@ -93,7 +93,7 @@ def plan(suite: str, record: Path, hosts: Iterable[str]) -> Network:
     clash = next((net for net in in_use(name, recorded.subnet) if net.overlaps(recorded.subnet)), None)
     if clash:
         raise CouldNotRun(
-            f"{recorded.subnet}, the network of suite {suite}, now overlaps {clash}, which this machine uses otherwise.\n"
+            f"{recorded.subnet}, the network of suite {suite}, overlaps {clash}, now used otherwise on this machine.\n"
             f"Disconnect that network (a VPN?), or give the suite another one: suite-deploy destroy {suite} --with-data"
         )
     return Network(name, recorded.subnet, allot(recorded.addresses, recorded.subnet, hosts))

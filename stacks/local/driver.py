@@ -11,6 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
 from ipaddress import IPv4Address
 from pathlib import Path
+from typing import Any, Literal
 
 from stacks.local import bridge, guest, hostsfile, packages, services, sources, tree
 from stacks.local.layout import HostWanted, Layout
@@ -102,6 +103,7 @@ class LocalDriver:
             network = bridge.plan(self.suite, self.layout.network_record, [host.name for host in self.hosts])
             bridge.ensure(network, self.layout.network_record, self._owner())
             inputs = self._inputs()
+            sources.remember(inputs.mirrors, self.layout.mirrors_record)
             newest = tree.ensure(self.layout, inputs, progress)
             tree.prune(self.layout, newest)
         services.ensure(services.wanted(self.layout, str(network.gateway), inputs.mirrors), self.layout, progress)
@@ -157,7 +159,7 @@ class LocalDriver:
         return f"suite-deploy {self.suite} {self.layout.state_dir}"[:255]
 
     def _inputs(self) -> tree.BaseInputs:
-        return tree.BaseInputs(sources.discover(), tuple(sources.extra_cas()))
+        return tree.BaseInputs(sources.remembered(self.layout.mirrors_record), tuple(sources.extra_cas()))
 
     def _machines(self) -> list[Machine]:
         """Wanted hosts and those that have a directory."""
@@ -169,7 +171,7 @@ class LocalDriver:
         wanted = {host.name for host in self.hosts}
         return [machine for machine in self._machines() if machine.host not in wanted]
 
-    def _host_action(self, wanted: HostWanted) -> str:
+    def _host_action(self, wanted: HostWanted) -> Literal["create", "replace", "change", "keep"]:
         machine = Machine(self.layout, wanted.name)
         base = machine.base()
         if base is None:
@@ -230,7 +232,7 @@ class LocalDriver:
             machine = Machine(self.layout, wanted.name)
             if not machine.connects(network.gateway, services.APT_PORT):
                 raise CouldNotRun(
-                    f"host {wanted.name} cannot reach {network.gateway}:{services.APT_PORT} on this machine: its firewall"
+                    f"host {wanted.name} cannot reach {network.gateway}:{services.APT_PORT}: this machine's firewall"
                     f" drops what comes from {network.bridge}.\nAllow it, for example: ufw allow in on {network.bridge}"
                 )
             for other in self.hosts:
@@ -249,7 +251,7 @@ class LocalDriver:
                 private_address=str(network.addresses[wanted.name]),
                 groups=tuple(wanted.groups),
                 ssh_user=guest.ADMIN_USER,
-                volumes={kind: "" for kind in sorted(wanted.volumes)},
+                volumes=dict.fromkeys(sorted(wanted.volumes), ""),
             )
             for wanted in self.hosts
         )
@@ -274,10 +276,11 @@ class LocalDriver:
         )
 
     def _write_records(self, outputs: StackOutputs) -> None:
-        keys = (
-            f"{host.name},{host.address} {guest.host_key(Machine(self.layout, host.name).root)}" for host in outputs.hosts
-        )
-        _write_if_changed(self.layout.known_hosts, "".join(f"{line}\n" for line in keys))
+        lines = [
+            f"{host.name},{host.address} {guest.host_key(Machine(self.layout, host.name).root)}\n"
+            for host in outputs.hosts
+        ]
+        _write_if_changed(self.layout.known_hosts, "".join(lines))
         with machine_lock(self.layout.machine_lock, lambda _: None, "/etc/hosts"):
             hostsfile.update(self.suite, outputs.dns_records)
         _write_if_changed(self.layout.outputs_record, _outputs_to_json(outputs))
@@ -310,7 +313,12 @@ def _outputs_to_json(outputs: StackOutputs) -> str:
 
 
 def _outputs_from_json(text: str) -> StackOutputs:
-    data = json.loads(text)
+    data: dict[str, Any] = json.loads(text)
     hosts = tuple(HostOutput(**{**host, "groups": tuple(host["groups"])}) for host in data.pop("hosts"))
-    paths = {key: Path(data.pop(key)) for key in ("ssh_private_key", "ssh_known_hosts")}
-    return StackOutputs(hosts=hosts, private_networks=tuple(data.pop("private_networks")), **paths, **data)
+    return StackOutputs(
+        hosts=hosts,
+        private_networks=tuple(data.pop("private_networks")),
+        ssh_private_key=Path(data.pop("ssh_private_key")),
+        ssh_known_hosts=Path(data.pop("ssh_known_hosts")),
+        **data,
+    )

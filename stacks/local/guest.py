@@ -12,10 +12,11 @@ from stacks.local.system import run, write_atomically
 
 #: The base list, and what the roles install on every host anyway (they still declare it): it saves a minute per host.
 PACKAGES = (
-    "acl", "aardvark-dns", "ca-certificates", "catatonit", "crun", "curl", "dbus", "dbus-user-session", "fuse-overlayfs", "iproute2",
-    "iptables", "iputils-ping", "kmod", "less", "libnss-myhostname", "libpam-systemd", "netavark", "nftables",
-    "openssh-server", "openssl", "passt", "podman", "procps", "python3", "python3-apt", "python3-cryptography",
-    "python3-psycopg2", "sudo", "systemd", "systemd-sysv", "systemd-timesyncd", "uidmap", "unattended-upgrades",
+    "aardvark-dns", "acl", "ca-certificates", "catatonit", "crun", "curl", "dbus", "dbus-user-session",
+    "fuse-overlayfs", "iproute2", "iptables", "iputils-ping", "kmod", "less", "libnss-myhostname", "libpam-systemd",
+    "netavark", "nftables", "openssh-server", "openssl", "passt", "podman", "procps", "python3", "python3-apt",
+    "python3-cryptography", "python3-psycopg2", "sudo", "systemd", "systemd-sysv", "systemd-timesyncd", "uidmap",
+    "unattended-upgrades",
 )  # fmt: skip
 
 ADMIN_USER = "suite"
@@ -42,7 +43,9 @@ ENABLED_UNITS = ("systemd-networkd.service", "ssh.service")
 MASKED_UNITS = ("systemd-networkd-wait-online.service", "console-getty.service", "systemd-firstboot.service")
 
 
-def finish_base(root: Path, *, sources: str, checks: Mapping[str, str], cas: Sequence[str], keyring: Path | None) -> None:
+def finish_base(
+    root: Path, *, sources: str, checks: Mapping[str, str], cas: Sequence[str], keyring: Path | None
+) -> None:
     """Turn a freshly installed tree into one every host can start from."""
     for name, text in BASE_FILES.items():
         write_atomically(root / name, text, BASE_MODES.get(name, 0o644))
@@ -60,11 +63,14 @@ def finish_base(root: Path, *, sources: str, checks: Mapping[str, str], cas: Seq
         shutil.copyfile(keyring, root / "etc/apt/keyrings" / keyring.name)
     for number, text in enumerate(cas, start=1):
         write_atomically(root / f"usr/local/share/ca-certificates/outer-{number}.crt", text)
-    inside = ["chroot", root]
-    run([*inside, "update-ca-certificates"], doing="install certificates in the base system")
-    run([*inside, "useradd", "--create-home", "--shell", "/bin/bash", ADMIN_USER], doing="make the user suite")
-    run([*inside, "systemctl", "enable", *ENABLED_UNITS], doing="enable units in the base system")
-    run([*inside, "systemctl", "mask", *MASKED_UNITS], doing="mask units in the base system")
+    commands: tuple[list[str], ...] = (
+        ["update-ca-certificates"],
+        ["useradd", "--create-home", "--shell", "/bin/bash", ADMIN_USER],
+        ["systemctl", "enable", *ENABLED_UNITS],
+        ["systemctl", "mask", *MASKED_UNITS],
+    )
+    for command in commands:
+        run(["chroot", str(root), *command], doing=f"run {command[0]} in the base system")
     # Made on installation: every host would share them.
     for path in (root / "etc/ssh").glob("ssh_host_*"):
         path.unlink()
@@ -79,7 +85,8 @@ def prepare(root: Path, *, name: str, public_key: str, volumes: Iterable[str]) -
         (root / "srv" / kind).mkdir(parents=True, exist_ok=True)
     key = root / "etc/ssh/ssh_host_ed25519_key"
     if not key.exists():
-        run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", name, "-f", key], doing=f"make the host key of {name}")
+        make = ["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", name, "-f", str(key)]
+        run(make, doing=f"make the host key of {name}")
     admin = root / "home" / ADMIN_USER
     owner = admin.stat()
     directory = admin / ".ssh"

@@ -6,7 +6,6 @@ Every line inside also ends with the suite's tag, so that lines are recognised a
 
 from __future__ import annotations
 
-import contextlib
 import os
 import tempfile
 from collections.abc import Mapping
@@ -71,10 +70,9 @@ def _replace(path: Path, content: bytes) -> None:
             file.flush()
             os.fsync(file.fileno())
         try:
-            os.replace(temporary, path)
+            Path(temporary).replace(path)
         except OSError:
             # In a container /etc/hosts is itself a mount: it can be written but not replaced.
             path.write_bytes(content)
     finally:
-        with contextlib.suppress(FileNotFoundError):
-            os.unlink(temporary)
+        Path(temporary).unlink(missing_ok=True)

@@ -37,6 +37,10 @@ class Layout:
         return self.state_dir / "outputs.json"
 
     @property
+    def mirrors_record(self) -> Path:
+        return self.state_dir / "mirrors.json"
+
+    @property
     def ssh_key(self) -> Path:
         return self.state_dir / "id_ed25519"
 

@@ -17,9 +17,17 @@ from stacks.local import cgroups, guest
 from stacks.local.bridge import Network, bridge_name
 from stacks.local.layout import HostWanted, Layout
 from stacks.local.system import (
-    alive, command_lines, has_systemd, mount_points, parent_of, remove_tree, run, stop_processes, wait_until,
+    alive,
+    command_lines,
+    has_systemd,
+    mount_points,
+    parent_of,
+    remove_tree,
+    run,
+    stop_processes,
+    wait_until,
     write_atomically,
-)  # fmt: skip
+)
 from suite_deploy.errors import CouldNotRun
 
 #: nspawn passes a request to end on to the host's init; containers that ignore theirs take ten seconds each.
@@ -107,7 +115,8 @@ class Machine:
         if not has_systemd():
             where = cgroups.current()
             return (where.memory or where.unified) / self.name
-        shown = run(["systemctl", "show", "--property=ControlGroup", "--value", self.unit], doing="find the host's group")
+        show = ["systemctl", "show", "--property=ControlGroup", "--value", self.unit]
+        shown = run(show, doing="find the host's group")
         return cgroups.current().unified / shown.stdout.strip().lstrip("/") if shown.stdout.strip() else None
 
     # --- making ----------------------------------------------------------------------------------------------------
@@ -154,11 +163,11 @@ class Machine:
         binds += [f"--bind={self.volume(kind)}:/srv/{kind}" for kind in sorted(wanted.volumes)]
         binds.append(f"--bind-ro={self.layout.program(INIT_SCRIPT)}:{INIT}")
         return [
-            "/usr/bin/systemd-nspawn", "--quiet", "--kill-signal=SIGRTMIN+4", "--settings=no", "--register=no", "--keep-unit",
-            f"--machine={self.name}", f"--hostname={self.host}", f"--directory={self.root}",
-            f"--network-bridge={bridge_name(self.layout.suite)}", "--capability=all",
-            "--system-call-filter=@known add_key keyctl bpf", "--link-journal=no", "--timezone=off", "--resolv-conf=off",
-            "--setenv=TERM=dumb", *binds, INIT,
+            "/usr/bin/systemd-nspawn", "--quiet", "--settings=no", "--register=no", "--keep-unit",
+            f"--machine={self.name}", f"--hostname={self.host}", f"--directory={self.root}", "--capability=all",
+            f"--network-bridge={bridge_name(self.layout.suite)}", "--kill-signal=SIGRTMIN+4",
+            "--system-call-filter=@known add_key keyctl bpf", "--link-journal=no", "--timezone=off",
+            "--resolv-conf=off", "--setenv=TERM=dumb", *binds, INIT,
         ]  # fmt: skip
 
     # --- running ---------------------------------------------------------------------------------------------------
@@ -174,7 +183,7 @@ class Machine:
             run(self.unit_command(wanted), doing=doing)
             return
         groups = " ".join(map(str, cgroups.make(self.name)))
-        detach = ["setsid", "--fork", "/bin/sh", "-c", BARE_START, f"suite-host-{self.name}", self.log, groups]
+        detach = ["setsid", "--fork", "/bin/sh", "-c", BARE_START, f"suite-host-{self.name}", str(self.log), groups]
         run([*detach, *self.argv(wanted)], doing=doing, env=ENVIRONMENT)
 
     def unit_command(self, wanted: HostWanted) -> list[str]:
@@ -182,7 +191,8 @@ class Machine:
         properties = [
             "Type=exec", "KillMode=mixed", "Delegate=yes", "Slice=machine.slice", "TasksMax=16384",
             f"TimeoutStopSec={POWER_OFF_SECONDS:.0f}", f"RestartForceExitStatus={REBOOT_EXIT_CODE}",
-            f"SuccessExitStatus={REBOOT_EXIT_CODE}", f"StandardOutput=append:{self.log}", f"StandardError=append:{self.log}",
+            f"SuccessExitStatus={REBOOT_EXIT_CODE}", f"StandardOutput=append:{self.log}",
+            f"StandardError=append:{self.log}",
         ]  # fmt: skip
         return [
             "systemd-run", "--quiet", "--collect", f"--unit={self.unit}",
@@ -195,7 +205,8 @@ class Machine:
     def stop(self) -> None:
         """Power off cleanly, by force after a while, and take the control groups away."""
         if has_systemd():
-            run(["systemctl", "stop", self.unit], doing=f"stop {self.unit}", timeout=POWER_OFF_SECONDS + 30, fails=False)
+            stop = ["systemctl", "stop", self.unit]
+            run(stop, doing=f"stop {self.unit}", timeout=POWER_OFF_SECONDS + 30, fails=False)
         # The loop first: it would take the end for a reboot.
         stop_processes(self._launchers(), seconds=1)
         supervisors = list(self.supervisors())
@@ -220,7 +231,7 @@ class Machine:
         """Remove the host's root; its volumes stay."""
         if self.root in mount_points():
             # What just ended may hold it for a moment.
-            unmount = ["umount", self.root]
+            unmount = ["umount", str(self.root)]
             if not wait_until(lambda: run(unmount, doing="unmount", fails=False).returncode == 0, 5):
                 run(unmount, doing=f"unmount the root of {self.host}")
         # podman mounts its storage's parts privately inside; what leaked out would keep the tree busy.

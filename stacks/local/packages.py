@@ -59,7 +59,7 @@ def ensure(progress: Progress) -> None:
 
 @contextlib.contextmanager
 def _nothing_starts(units: list[str]) -> Iterator[None]:
-    """Keep newly installed daemons from running, now and after a reboot; units that were there before are not touched."""
+    """Keep newly installed daemons from running, now and after a reboot; those of packages already there may."""
     if has_systemd():
         # A runtime mask is gone after a reboot at the latest, whatever happens to this process.
         if units:

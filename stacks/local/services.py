@@ -9,6 +9,7 @@ configuration is recognised by its arguments and replaced.
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import json
 import pwd
@@ -65,12 +66,25 @@ def wanted(layout: Layout, gateway: str, mirrors: Mirrors) -> list[Service]:
         },
         "http": {"addr": f"{gateway}:{REGISTRY_PORT}"},
     }
+    apt_cache = proxy_configuration(mirrors, (gateway, APT_PORT), layout.cache_dir / "apt")
     return [
-        Service("apt", "package cache", "_apt", (gateway, APT_PORT), (SYSTEM_PYTHON, "-I", str(layout.program(APT_PROXY))),
-                proxy_configuration(mirrors, (gateway, APT_PORT), layout.cache_dir / "apt")),
-        Service("registry", "image registry", "docker-registry", (gateway, REGISTRY_PORT),
-                ("/usr/bin/docker-registry", "serve"), json.dumps(storage, indent=1) + "\n"),
-    ]  # fmt: skip
+        Service(
+            name="apt",
+            title="package cache",
+            user="_apt",
+            address=(gateway, APT_PORT),
+            command=(SYSTEM_PYTHON, "-I", str(layout.program(APT_PROXY))),
+            configuration=apt_cache,
+        ),
+        Service(
+            name="registry",
+            title="image registry",
+            user="docker-registry",
+            address=(gateway, REGISTRY_PORT),
+            command=("/usr/bin/docker-registry", "serve"),
+            configuration=json.dumps(storage, indent=1) + "\n",
+        ),
+    ]
 
 
 def ensure(services: Sequence[Service], layout: Layout, progress: Progress) -> None:
@@ -84,7 +98,7 @@ def ensure(services: Sequence[Service], layout: Layout, progress: Progress) -> N
         progress(f"starting the {service.title} on {service.address[0]}:{service.address[1]}")
         _prepare(service, layout)
         _launch(service, layout)
-        if not wait_until(lambda service=service: _answers(service.address), START_SECONDS):
+        if not wait_until(functools.partial(_answers, service.address), START_SECONDS):
             log = layout.logs / f"{service.name}.log"
             said = log.read_text(encoding="utf-8", errors="replace").splitlines()[-5:] if log.exists() else []
             raise CouldNotRun(f"the {service.title} did not start; {log} ends with:\n  " + "\n  ".join(said))
@@ -112,8 +126,9 @@ def launcher(service: Service, layout: Layout, systemd: bool) -> list[str]:
             f"StandardOutput=append:{log}", f"StandardError=append:{log}",
         ]  # fmt: skip
         options = [f"--property={entry}" for entry in properties]
-        return ["systemd-run", "--quiet", "--collect", f"--unit={layout.unit(service.name)}",
-                f"--description=suite-deploy {layout.suite}: {service.title}", *options, *service.argv(layout)]  # fmt: skip
+        description = f"--description=suite-deploy {layout.suite}: {service.title}"
+        start = ["systemd-run", "--quiet", "--collect", f"--unit={layout.unit(service.name)}", description]
+        return [*start, *options, *service.argv(layout)]
     drop = ["setpriv", f"--reuid={service.user}", f"--regid={_group(service.user)}", "--clear-groups",
             "--no-new-privs", "--inh-caps=-all"]  # fmt: skip
     detach = ["setsid", "--fork", "/bin/sh", "-c", 'log=$1; shift; cd /; exec "$@" >>"$log" 2>&1 </dev/null', "sh"]

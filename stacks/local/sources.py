@@ -7,16 +7,17 @@ talk to the caching proxy, and that one goes on as the outer machine would (TLS,
 
 from __future__ import annotations
 
+import hashlib
 import json
 import netrc
 import os
 import re
 import urllib.parse
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from stacks.local.system import run
+from stacks.local.system import run, write_atomically
 
 GUEST_RELEASE = "trixie"
 DEBIAN_KEYRING = "/usr/share/keyrings/debian-archive-keyring.gpg"
@@ -78,6 +79,37 @@ def guest_uri(base: str) -> str:
     return urllib.parse.urlunsplit(("http", host, parts.path.rstrip("/"), "", ""))
 
 
+def remembered(record: Path) -> Mirrors:
+    """What `discover` found last, as long as apt's settings and lists are the same; otherwise what it finds now.
+
+    Asking apt takes longer than everything else a run that changes nothing does.
+    """
+    try:
+        kept = json.loads(record.read_text(encoding="utf-8"))
+        if kept.pop("apt_state") == _apt_state():
+            keyring = kept.pop("keyring")
+            return Mirrors(**kept, keyring=Path(keyring) if keyring else None)
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        # No record, not ours to read, or of another version: all the same, there is nothing to remember.
+        return discover()
+    return discover()
+
+
+def remember(mirrors: Mirrors, record: Path) -> None:
+    """Keep what was found, readable by the owner only: a mirror's address may hold a login."""
+    keyring = str(mirrors.keyring) if mirrors.keyring else ""
+    text = json.dumps({**asdict(mirrors), "keyring": keyring, "apt_state": _apt_state()}, indent=1) + "\n"
+    if not record.exists() or record.read_text(encoding="utf-8") != text:
+        write_atomically(record, text, 0o600)
+
+
+def _apt_state() -> str:
+    """A digest that changes when apt's configuration or its downloaded lists do, or the proxies of the environment."""
+    files = [Path("/etc/apt"), Path("/var/lib/apt/lists"), *sorted(Path("/etc/apt").rglob("*"))]
+    stamps = [(str(path), path.stat().st_mtime_ns) for path in files if path.exists()]
+    return hashlib.sha256(json.dumps([stamps, proxy_environment()]).encode()).hexdigest()
+
+
 def discover() -> Mirrors:
     """Ask the outer machine's apt. Falls back to deb.debian.org where it has no Debian mirror at all."""
     asked = run(["apt-get", "indextargets", "--format", TARGET_FORMAT, "Created-By: Packages"],
@@ -87,7 +119,8 @@ def discover() -> Mirrors:
     options = parse_options(run(["apt-config", "dump", "--format", "%f=%v%n", "Acquire"], doing="ask apt").stdout)
     proxies, ca_file = proxy_settings(options, os.environ)
     checks = {key: options[key] for key in ("Acquire::Check-Date",) if key in options}
-    return Mirrors({key: _with_login(base) for key, base in bases.items()}, own_keyring(files), proxies, ca_file, checks)
+    with_logins = {suffix: _with_login(base) for suffix, base in bases.items()}
+    return Mirrors(with_logins, own_keyring(files), proxies, ca_file, checks)
 
 
 def parse_targets(text: str) -> list[Target]:
@@ -100,7 +133,9 @@ def parse_targets(text: str) -> list[Target]:
     return targets
 
 
-def choose(targets: Iterable[Target], mirror_list=lambda uri: None) -> tuple[dict[str, str], list[str]]:
+def choose(
+    targets: Iterable[Target], mirror_list: Callable[[str], str | None] = lambda uri: None
+) -> tuple[dict[str, str], list[str]]:
     """The mirror of each part of the release (main, updates, security) and the files they were configured in.
 
     Only what calls itself Debian counts: third parties also publish under `bookworm main`. Before anything was

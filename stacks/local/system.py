@@ -72,15 +72,15 @@ def tool(name: str) -> Path:
 
 def command_lines() -> Iterator[tuple[int, list[str]]]:
     """Every process with its argument list; kernel threads and zombies have none and are left out."""
-    for entry in os.listdir("/proc"):
-        if not entry.isdigit():
+    for entry in Path("/proc").iterdir():
+        if not entry.name.isdigit():
             continue
         try:
-            raw = Path("/proc", entry, "cmdline").read_bytes()
+            raw = (entry / "cmdline").read_bytes()
         except OSError:
             continue
         if raw:
-            yield int(entry), raw.rstrip(b"\0").decode(errors="replace").split("\0")
+            yield int(entry.name), raw.rstrip(b"\0").decode(errors="replace").split("\0")
 
 
 def parent_of(pid: int) -> int:
@@ -133,10 +133,9 @@ def write_atomically(path: Path, text: str, mode: int = 0o644, owner: tuple[int,
             file.write(text)
             file.flush()
             os.fsync(file.fileno())
-        os.replace(temporary, path)
+        Path(temporary).replace(path)
     except BaseException:
-        with contextlib.suppress(FileNotFoundError):
-            os.unlink(temporary)
+        Path(temporary).unlink(missing_ok=True)
         raise
 
 

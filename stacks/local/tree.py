@@ -13,7 +13,7 @@ import socket
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -43,7 +43,8 @@ class BaseInputs:
     def key(self) -> str:
         """Names the tree. A change of this package's recipe changes it too."""
         parts = {
-            "recipe": [inspect.getsource(guest), mmdebstrap_command("ROOT", "SOURCES", "PROXY", self.mirrors.checks)],
+            "command": mmdebstrap_command("ROOT", "SOURCES", "PROXY", self.mirrors.checks),
+            "recipe": [inspect.getsource(guest.finish_base), guest.BASE_FILES, guest.ENABLED_UNITS, guest.MASKED_UNITS],
             "sources": self.mirrors.guest_sources(),
             "keyring": _digest(self.mirrors.keyring) if self.mirrors.keyring else "",
             "checks": dict(self.mirrors.checks),
@@ -53,11 +54,11 @@ class BaseInputs:
         return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:16]
 
 
-def mmdebstrap_command(root: str, sources: str, proxy: str, checks: dict[str, str] | object) -> list[str]:
+def mmdebstrap_command(root: str, sources: str, proxy: str, checks: Mapping[str, str]) -> list[str]:
     """The command that installs the base system into `root` through the caching proxy at `proxy`."""
     apt = ["APT::Install-Recommends \"false\"", "Acquire::Languages \"none\"", "Acquire::Check-Valid-Until \"false\"",
            f'Acquire::http::Proxy "{proxy}"',
-           *(f'{key} "{value}"' for key, value in sorted(dict(checks).items()))]  # fmt: skip
+           *(f'{key} "{value}"' for key, value in sorted(checks.items()))]  # fmt: skip
     return [
         "mmdebstrap", "--variant=minbase", "--mode=root", "--skip=check/empty",
         *(f"--aptopt={option}" for option in apt),
@@ -93,7 +94,7 @@ def ensure(layout: Layout, inputs: BaseInputs, progress: Progress) -> str:
     building.chmod(0o755)
     try:
         _build(layout, inputs, building)
-        os.rename(building / "root", path(layout, key))
+        (building / "root").rename(path(layout, key))
     finally:
         _remove(building)
     return key
