@@ -66,6 +66,8 @@ def _b64(data: bytes) -> str:
 
 class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
+    # head and body in one packet: two would wait for an acknowledgement each time
+    wbufsize = 65_536
     edge: Edge
 
     def log_message(self, format: str, *args: object) -> None:  # silence
