@@ -16,17 +16,15 @@ ORDER = {Status.ERROR: 0, Status.FAIL: 1, Status.WAIVED: 2, Status.PASS: 3, Stat
 
 
 def judge_subject(subject: Subject, ruleset: RuleSet, *, of_the_run: bool = False) -> list[Finding]:
-    """Findings of every clause on the deployment. of_the_run: the rules about waivers and evidence, else all others."""
+    """Findings of every clause on the deployment. of_the_run: those about waivers and evidence, else all others."""
     found: list[Finding] = []
     for rule in ruleset.rules:
-        if ("run" in rule.metadata.judges) != of_the_run:
-            continue
         for clause in rule.clauses:
-            if clause.on_resources:
+            if clause.on_resources or clause.of_the_run != of_the_run:
                 continue
             level = ruleset.level(rule, clause.name, subject.profile.name)
             if level is not Level.OFF:
-                found += [_finding(rule, clause.name, level, item, subject) for item in _run(clause, subject)]
+                found += [_finding(rule, clause.name, level, item, subject) for item in run_clause(clause, subject)]
     return found
 
 
@@ -92,7 +90,8 @@ def ordered(findings: Iterable[Finding]) -> tuple[Finding, ...]:
     )
 
 
-def _run(clause: Clause, subject: Subject) -> Iterator[Outcome]:
+def run_clause(clause: Clause, subject: Subject) -> Iterator[Outcome]:
+    """Everything one clause says of a deployment; an exception or silence is an error."""
     outcomes: list[Outcome] = []
     try:
         for item in clause.check(subject):

@@ -34,7 +34,7 @@ def carried(verdict: Verdict, *, inputs: str, existing: bool = False) -> dict[st
 def seal(content: dict[str, Any]) -> str:
     """The digest that the playbook recomputes: a verdict edited by hand no longer fits it."""
     lines = [f"{key}={str(content[key]).lower()}" for key in sorted(content) if key != "digest"]
-    return hashlib.sha256("\n".join(lines).encode()).hexdigest()
+    return hashlib.sha256(";".join(lines).encode()).hexdigest()
 
 
 def refusal(suite_verdict: object, *, inputs: str, today: date) -> str | None:

@@ -50,6 +50,8 @@ class Clause:
     check: Callable[..., Any]
     #: None: judged on the deployment. Otherwise exact resource types, prefixes ending in `:`, or `*`
     types: tuple[str, ...] | None = None
+    #: judged last, when every finding, waiver and the evidence are there
+    of_the_run: bool = False
 
     @property
     def on_resources(self) -> bool:
@@ -79,11 +81,11 @@ class Rule:
         return own[profile] if profile in own else self.metadata.levels.get(profile, Level.ADVISORY)
 
 
-def clause(name: str) -> Callable[[Function], Function]:
+def clause(name: str, *, of_the_run: bool = False) -> Callable[[Function], Function]:
     """Mark a generator over the deployment as the clause `name` of the rule in this file."""
 
     def mark(function: Function) -> Function:
-        function.__dict__["policy_clause"] = Clause(name, function)
+        function.__dict__["policy_clause"] = Clause(name, function, of_the_run=of_the_run)
         return function
 
     return mark

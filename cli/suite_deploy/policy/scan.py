@@ -14,8 +14,18 @@ import yaml
 from .hosts import address_of, host_of, is_private
 from .yamldata import parse
 
-#: stands for a setting that is not there
+#: how component.yml says that a key must not be there
 ABSENT: Final = "absent"
+
+
+class _Missing:
+    """A setting that is not there; no text in a file equals it."""
+
+    def __repr__(self) -> str:
+        return "<missing>"
+
+
+MISSING: Final = _Missing()
 
 _URL = re.compile(r"\b[a-zA-Z][a-zA-Z0-9+.-]{1,20}://(?:[^\s/@'\"<>]*@)?(\[[0-9a-fA-F:.]+\]|[^\s/:'\"<>,;)\]}\\?#]+)")
 _STUN = re.compile(r"\b(?:stuns?|turns?):(?!//)([A-Za-z0-9.-]+\.[A-Za-z]{2,})")
@@ -31,7 +41,7 @@ _LONG = frozenset(
 _FILE_LIKE = frozenset(("py", "sh", "md", "rs", "pl", "ps", "so", "cc", "gz", "ps", "tf", "ts", "js", "in", "pm"))
 #: identifiers that look like addresses and are never called
 NAMESPACES = frozenset(("www.w3.org", "schemas.xmlsoap.org", "schemas.microsoft.com", "json-schema.org", "purl.org"))
-_UNIT_SKIP = re.compile(r"^\s*(?:#|;|Image=|Documentation=)")
+_UNIT_SKIP = re.compile(r"^\s*(?:#|;|(?:Image|Documentation|Network|After|Before|Requires|Wants|PartOf|BindsTo|WantedBy|RequiredBy)=)")
 
 
 @lru_cache(maxsize=256)
@@ -51,7 +61,7 @@ def structure(name: str, text: str) -> Any:
 
 
 def setting(data: Any, key: str) -> Any:
-    """The value at a dotted key, ABSENT when some part is missing; a key holding dots is tried as written first."""
+    """The value at a dotted key, MISSING when some part is missing; a key holding dots is tried as written first."""
     if isinstance(data, Mapping):
         if key in data:
             return data[key]
@@ -60,7 +70,19 @@ def setting(data: Any, key: str) -> Any:
             head = ".".join(parts[:end])
             if head in data:
                 return setting(data[head], ".".join(parts[end:]))
-    return ABSENT
+    return MISSING
+
+
+def setting_paths(data: Any, path: str = "") -> Iterator[tuple[str, Any]]:
+    """Every leaf of structured data with its dotted path; nothing for data without structure."""
+    if isinstance(data, Mapping):
+        for key, item in data.items():
+            yield from setting_paths(item, f"{path}.{key}" if path else str(key))
+    elif isinstance(data, list):
+        for index, item in enumerate(data):
+            yield from setting_paths(item, f"{path}[{index}]")
+    elif data is not None and path:
+        yield path, data
 
 
 def same_value(found: Any, wanted: Any) -> bool:

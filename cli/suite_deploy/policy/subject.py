@@ -220,6 +220,9 @@ class Subject:
             parts.append(self.region_row.link)
             if self.is_cloud:
                 parts.append("C" if self.region_row.delivered else self.region_row.auth_confidence)
+            elif not self.is_local:
+                # hosts that exist are where the operator says they are
+                parts.append("C")
         return weakest(*parts) if parts else "?"
 
     @property

@@ -1,0 +1,89 @@
+# SPDX-License-Identifier: MIT
+"""A verdict as text for people, as JSON for programs, as JUnit for CI."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+from .findings_junit import render_junit
+
+if TYPE_CHECKING:
+    from ..policy.findings import Finding, Verdict
+
+#: of the JSON report; raised when a key changes its meaning or goes, never when one is added
+SCHEMA = 1
+
+
+def render(verdict: Verdict, format: str = "text", *, every: bool = False) -> str:
+    """The report in one of text, json, junit. every: text also lists what passed and what did not apply."""
+    if format == "json":
+        return render_json(verdict)
+    if format == "junit":
+        return render_junit(verdict)
+    return render_text(verdict, every=every)
+
+
+def render_text(verdict: Verdict, *, every: bool = False) -> str:
+    """Findings as sentences with place, reason and next step, then a summary."""
+    from ..policy.findings import Status
+
+    shown = [item for item in verdict.findings if every or item.status not in (Status.PASS, Status.NOT_APPLICABLE)]
+    parts = [_paragraph(item, verdict) for item in shown]
+    parts.append("\n".join(_summary(verdict)))
+    return "\n\n".join(parts) + "\n"
+
+
+def render_json(verdict: Verdict) -> str:
+    """The documented JSON shape; see docs/policies/json.md."""
+    from ..policy.evidence import finding_facts
+
+    document: dict[str, Any] = {
+        "schema": SCHEMA,
+        "suite": verdict.suite,
+        "profile": verdict.profile,
+        "judged_on": verdict.on.isoformat(),
+        "blocking": verdict.blocking,
+        "blocking_converge": verdict.blocking_converge,
+        "digest": verdict.digest,
+        "register": dict(verdict.register),
+        "hosting": list(verdict.evidence.get("hosting", ())),
+        "notes": list(verdict.notes),
+        "counts": verdict.counts,
+        "findings": [finding_facts(item) for item in verdict.findings],
+    }
+    return json.dumps(document, indent=2, ensure_ascii=False) + "\n"
+
+
+def _paragraph(item: Finding, verdict: Verdict) -> str:
+    from ..policy.findings import Status
+
+    place = f"{item.file}:{item.line}: " if item.file and item.line else f"{item.file}: " if item.file else ""
+    lines = [f"{place}{item.target}: {item.message}", *(f"  {line}" for line in item.details)]
+    if item.status in (Status.FAIL, Status.ERROR) and item.remediation and not item.details:
+        lines.append(f"  {item.remediation}")
+    if item.status is Status.WAIVED and item.waiver:
+        lines.append(f"  Waived until {item.waiver['expires']} by {item.waiver['approver']}: {item.waiver['reason']} ({item.waiver['ticket']})")
+    level = item.level.value if item.status is Status.FAIL else f"{item.level.value}, {item.status.value}"
+    severity = f" ({item.severity})" if item.level.value == "advisory" else ""
+    lines.append(f"  [{item.rule} {level}{severity} · register of {verdict.register['as_of']} · {item.documentation}]")
+    return "\n".join(lines)
+
+
+def _summary(verdict: Verdict) -> Iterator[str]:
+    counts = verdict.counts
+    advisory = sum(1 for item in verdict.findings if item.status.value == "fail" and not item.is_blocking)
+    for note in verdict.notes:
+        yield f"note: {note}"
+    for text in verdict.evidence.get("hosting", ()):
+        yield text
+    yield (
+        f"{verdict.suite}: profile {verdict.profile}, judged on {verdict.on} with the register of {verdict.register['as_of']} "
+        f"({verdict.register['age_days']} days old)"
+    )
+    yield (
+        f"{counts['pass']} passed, {counts['fail'] - advisory} failed, {advisory} warnings, {counts['error']} errors, "
+        f"{counts['waived']} waived, {counts['not_applicable']} not applicable"
+    )
+    yield "refused: nothing may be created" if verdict.blocking else "accepted"
