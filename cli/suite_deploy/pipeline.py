@@ -190,10 +190,12 @@ def converge_hosts(
     """Run the roles; on success the build tree becomes `what was last installed`."""
     from .runners.ansible import converge
 
-    names = {item.name for item in session.deployment.secrets_wanted}
-    secrets = store.ansible_vars({name: None for name in names})
     result = converge(
-        session.state, secrets, progress=progress, redact=redactor(store, session.deployment)
+        session.state,
+        session.deployment.secrets_file,
+        session.settings.vault_password_file,
+        progress=progress,
+        redact=redactor(store, session.deployment),
     )
     tree.write(session.state / INSTALLED)
     return result

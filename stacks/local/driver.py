@@ -271,6 +271,7 @@ class LocalDriver:
                 "host_apt_sources": inputs.mirrors.guest_sources(),
                 "host_extra_cas": list(inputs.cas),
                 "host_kernel_limited": True,
+                "app_insecure_registries": [registry],
             },
             facts={"registry": registry, "bridge": network.bridge, "network": str(network.subnet)},
         )

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Runs the one playbook as a process and reads its events; secrets reach it through memory, never through argv."""
+"""Runs the one playbook as a process and reads its events; secrets reach it as the file they are kept in."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from ..errors import CouldNotRun
 from ..model.outputs import Progress
 from ..paths import resource_root
 from ..render.inventory import CONFIG, INVENTORY
-from .process import clean_environment, memory_file, run
+from .process import clean_environment, run
 
 
 @dataclass
@@ -35,7 +35,8 @@ class Converged:
 
 def converge(
     state: Path,
-    secrets: bytes,
+    secrets_file: Path,
+    vault_password_file: Path | None = None,
     *,
     progress: Progress,
     redact: Callable[[str], str],
@@ -44,8 +45,8 @@ def converge(
 ) -> Converged:
     """Run roles/site.yml over the generated inventory in `state`.
 
-    secrets: an Ansible variables file in clear, handed over through memory. redact: applied to all that is kept or
-    shown. Raises CouldNotRun with what failed, on which host, and where the log is.
+    secrets_file: an Ansible variables file: plain and private, or with vaulted values that Ansible itself opens with
+    vault_password_file. redact: applied to all that is kept or shown. Raises CouldNotRun with what failed, on which host, and where the log is.
     """
     result = Converged()
     log = state / "logs" / "ansible.log"
@@ -57,36 +58,35 @@ def converge(
         if event:
             _note(result, event, progress)
 
-    with memory_file(secrets) as descriptor:
-        command = [
-            sys.executable,
-            "-m",
-            "ansible",
-            "playbook",
-            f"--inventory={state / INVENTORY}",
-            f"--extra-vars=@/dev/fd/{descriptor}",
-            *([f"--limit={','.join(limit)}"] if limit else []),
-            *(["--check"] if check else []),
-            str(resource_root() / "roles" / "site.yml"),
-        ]
-        environment = clean_environment(
-            {
-                "ANSIBLE_CONFIG": str(state / CONFIG),
-                "ANSIBLE_STDOUT_CALLBACK": "ansible.posix.jsonl",
-                "ANSIBLE_NOCOLOR": "1",
-                "ANSIBLE_DEPRECATION_WARNINGS": "0",
-            }
-        )
-        finished = run(
-            command,
-            environment=environment,
-            directory=resource_root(),
-            pass_fds=(descriptor,),
-            on_line=on_line,
-            log=log,
-            redact=redact,
-            check=False,
-        )
+    command = [
+        sys.executable,
+        "-m",
+        "ansible",
+        "playbook",
+        f"--inventory={state / INVENTORY}",
+        f"--extra-vars=@{secrets_file}",
+        *([f"--vault-password-file={vault_password_file}"] if vault_password_file else []),
+        *([f"--limit={','.join(limit)}"] if limit else []),
+        *(["--check"] if check else []),
+        str(resource_root() / "roles" / "site.yml"),
+    ]
+    environment = clean_environment(
+        {
+            "ANSIBLE_CONFIG": str(state / CONFIG),
+            "ANSIBLE_STDOUT_CALLBACK": "ansible.posix.jsonl",
+            "ANSIBLE_NOCOLOR": "1",
+            "ANSIBLE_DEPRECATION_WARNINGS": "0",
+        }
+    )
+    finished = run(
+        command,
+        environment=environment,
+        directory=resource_root(),
+        on_line=on_line,
+        log=log,
+        redact=redact,
+        check=False,
+    )
     result.ok = finished.status == 0
     if not result.ok:
         what = result.failures or [line for line in finished.tail if not line.startswith("{")] or list(finished.tail)
