@@ -7,6 +7,7 @@
     machine                    one host after the other; `machines`: all of them, by name
     component                  one component after the other; in roles/<component>/verify: that component
     relying_party              each component that signs its users in at the identity provider
+    database_client, cache_client   each component that needs a database, a cache
     public_name, closed_path   each public host name; each URL that must not answer
     people                     accounts to sign in with; given by the identity provider's own fixtures
     look                       what a reader should look at when the check fails
@@ -123,6 +124,20 @@ def component(request: pytest.FixtureRequest, look: Look) -> Component:
 @pytest.fixture
 def relying_party(request: pytest.FixtureRequest) -> Component:
     found: Component = request.param
+    return found
+
+
+@pytest.fixture
+def database_client(request: pytest.FixtureRequest, deployment: Deployment, look: Look) -> Component:
+    look.at(deployment.host_of("data").name, expected.POSTGRESQL_UNIT)
+    found: Component = request.param
+    return found
+
+
+@pytest.fixture
+def cache_client(request: pytest.FixtureRequest, deployment: Deployment, look: Look) -> Component:
+    found: Component = request.param
+    look.at(deployment.host_of("data").name, expected.VALKEY_UNIT.format(found.slug))
     return found
 
 

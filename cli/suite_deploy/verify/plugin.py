@@ -49,6 +49,10 @@ class VerifyPlugin:
             "relying_party": [
                 (item.slug, item) for item in self._deployment.ordered if item.description.needs.oidc_client
             ],
+            "database_client": [
+                (item.slug, item) for item in self._deployment.ordered if item.description.needs.postgresql
+            ],
+            "cache_client": [(item.slug, item) for item in self._deployment.ordered if item.description.needs.valkey],
             "public_name": [(name, name) for name in self._deployment.public_names],
             "closed_path": [
                 (f"{item.slug}{path}", ClosedPath(item, f"{item.url}{path}"))

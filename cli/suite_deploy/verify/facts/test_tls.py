@@ -54,20 +54,15 @@ def test_plain_http_only_leads_to_tls(public_name: str, web: Web) -> None:
 
 
 def test_database_is_reached_over_verified_tls(
-    component: Component, deployment: Deployment, machines: Mapping[str, Machine], look: Look
+    database_client: Component, deployment: Deployment, machines: Mapping[str, Machine]
 ) -> None:
-    if not component.description.needs.postgresql:
-        pytest.skip(f"{component.slug} needs no database")
-    look.at(deployment.host_of("data").name, "postgresql@17-main.service")
-    wrong = handshake.from_host(machines[component.host], deployment.postgresql_name, POSTGRESQL_PORT, "postgres")
+    machine = machines[database_client.host]
+    wrong = handshake.from_host(machine, deployment.postgresql_name, POSTGRESQL_PORT, "postgres")
     assert not wrong, wrong
 
 
 def test_cache_is_reached_over_verified_tls(
-    component: Component, deployment: Deployment, machines: Mapping[str, Machine], look: Look
+    cache_client: Component, deployment: Deployment, machines: Mapping[str, Machine]
 ) -> None:
-    if not component.description.needs.valkey:
-        pytest.skip(f"{component.slug} needs no cache")
-    look.at(deployment.host_of("data").name, f"valkey-server@{component.slug}.service")
-    wrong = handshake.from_host(machines[component.host], deployment.valkey_name, component.valkey_port)
+    wrong = handshake.from_host(machines[cache_client.host], deployment.valkey_name, cache_client.valkey_port)
     assert not wrong, wrong
