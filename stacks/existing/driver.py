@@ -25,11 +25,17 @@ class HostGiven:
     volumes: Mapping[str, str] = field(default_factory=dict)
 
 
+def default_ssh_key() -> Path:
+    """The first of the keys ssh itself would try."""
+    candidates = [Path("~/.ssh", name).expanduser() for name in ("id_ed25519", "id_ecdsa", "id_rsa")]
+    return next((path for path in candidates if path.exists()), candidates[0])
+
+
 class ExistingDriver:
     """suite: its name. hosts: the inventory's. private_networks: CIDRs they share; each host's own address if empty.
 
-    public_address: where users reach the edge host, its `address` if empty. ssh_key: private key file, "" for whatever
-    the operator's own SSH configuration or agent offers.
+    public_address: where users reach the edge host, its `address` if empty. ssh_key: private key file, the
+    operator's own default key when absent.
     names: FQDN → host, for the DNS records the operator has to publish; None leaves a name out.
     """
 
@@ -53,7 +59,7 @@ class ExistingDriver:
         self.state_dir = state_dir
         self.ssh_user = ssh_user
         self.ssh_port = ssh_port
-        self.ssh_key = Path(ssh_key).expanduser() if ssh_key else Path()
+        self.ssh_key = Path(ssh_key).expanduser() if ssh_key else default_ssh_key()
         self.private_networks = tuple(private_networks)
         self.public_address = public_address
         self.host_vars = dict(host_vars or {})
@@ -88,7 +94,8 @@ class ExistingDriver:
             private_networks=networks,
             public_address=public,
             ssh_private_key=self.ssh_key,
-            ssh_known_hosts=self.state_dir / "known_hosts",
+            # The operator has met these hosts before; this program must not be the one to trust them first.
+            ssh_known_hosts=Path("~/.ssh/known_hosts").expanduser(),
             dns_records={fqdn: public for fqdn, host in sorted(self.names.items()) if host is not None},
             host_vars={"host_kernel_limited": False, **self.host_vars},
         )

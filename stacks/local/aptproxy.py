@@ -123,6 +123,7 @@ class Upstream:
 class Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     server: Server
+    client_gone = False
 
     def do_GET(self) -> None:
         try:
@@ -168,10 +169,10 @@ class Handler(BaseHTTPRequestHandler):
                 if length is None:
                     # Without a length the client is told it only once everything is here.
                     shutil.copyfileobj(response, part)
-                    received = part.tell()
+                    received, last = part.tell(), b""
                 else:
                     self.head(int(length), stamp)
-                    received = self.copy_to_both(response, part)
+                    received, last = self.copy_to_both(response, part)
                 complete = length is None or received == int(length)
                 if complete:
                     part.flush()
@@ -184,21 +185,27 @@ class Handler(BaseHTTPRequestHandler):
             self.close_connection = True
         elif length is None:
             self.send_file(path)
+        else:
+            self.pass_on(last)
 
-    def copy_to_both(self, response: http.client.HTTPResponse, part: Any) -> int:
-        """Pass the body on as it arrives; a client that went away does not stop the download."""
-        client_listens = self.command == "GET"
-        received = 0
+    def copy_to_both(self, response: http.client.HTTPResponse, part: Any) -> tuple[int, bytes]:
+        """Pass the body on as it arrives. Returns its length and the last piece, which the client gets once the file is
+        in its place: whoever has the whole answer finds it cached."""
+        received, last = 0, b""
         while chunk := response.read(1 << 16):
             received += len(chunk)
             part.write(chunk)
-            if client_listens:
-                try:
-                    self.wfile.write(chunk)
-                except OSError:
-                    client_listens = False
-                    self.close_connection = True
-        return received
+            self.pass_on(last)
+            last = chunk
+        return received, last
+
+    def pass_on(self, chunk: bytes) -> None:
+        """Send a piece to the client; one that went away does not stop the download."""
+        if self.command == "GET" and not self.client_gone:
+            try:
+                self.wfile.write(chunk)
+            except OSError:
+                self.client_gone = self.close_connection = True
 
     def send_file(self, path: Path) -> None:
         self.server.cache.used(path)

@@ -7,6 +7,7 @@ Every line inside also ends with the suite's tag, so that lines are recognised a
 from __future__ import annotations
 
 import os
+import re
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -29,7 +30,7 @@ def update(suite: str, names: Mapping[str, str], path: Path = HOSTS_FILE) -> boo
     """Bring the file in line; returns whether it changed."""
     try:
         # Other people's lines may hold any bytes: they come back as they were.
-        before = path.read_text(encoding="utf-8", errors="surrogateescape")
+        before = path.read_bytes().decode("utf-8", errors="surrogateescape")
     except FileNotFoundError:
         before = ""
     after = with_block(before, suite, names)
@@ -54,7 +55,7 @@ def _tag(suite: str) -> str:
 def _without_ours(text: str, suite: str) -> str:
     kept = [
         line
-        for line in text.splitlines(keepends=True)
+        for line in re.findall(r"[^\n]*\n|[^\n]+", text)
         if line.strip() not in (_begin(suite), _end(suite)) and not line.rstrip().endswith(_tag(suite))
     ]
     return "".join(kept)

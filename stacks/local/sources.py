@@ -13,8 +13,8 @@ import netrc
 import os
 import re
 import urllib.parse
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from stacks.local.system import run, write_atomically
@@ -112,15 +112,26 @@ def _apt_state() -> str:
 
 def discover() -> Mirrors:
     """Ask the outer machine's apt. Falls back to deb.debian.org where it has no Debian mirror at all."""
-    asked = run(["apt-get", "indextargets", "--format", TARGET_FORMAT, "Created-By: Packages"],
-                doing="ask apt for its mirrors", env=proxy_environment())  # fmt: skip
-    targets = parse_targets(asked.stdout)
-    bases, files = choose(targets, _mirror_list)
+    bases, files = choose(ask_apt(), _mirror_list)
     options = parse_options(run(["apt-config", "dump", "--format", "%f=%v%n", "Acquire"], doing="ask apt").stdout)
     proxies, ca_file = proxy_settings(options, os.environ)
     checks = {key: options[key] for key in ("Acquire::Check-Date",) if key in options}
     with_logins = {suffix: _with_login(base) for suffix, base in bases.items()}
     return Mirrors(with_logins, own_keyring(files), proxies, ca_file, checks)
+
+
+def ask_apt(options: Sequence[str] = ()) -> list[Target]:
+    """Every package index apt is configured for. `options`: more words for apt-get, such as `-o`, `Dir::Etc=…`.
+
+    Raises CouldNotRun with apt's words when it cannot read its own settings.
+    """
+    ask = ["apt-get", *options, "indextargets", "--format", TARGET_FORMAT]
+    doing = "ask apt for this machine's mirrors"
+    # By default apt leaves out what it has not downloaded; only for the rest does it know who publishes it.
+    downloaded = parse_targets(run([*ask, "Created-By: Packages"], doing=doing).stdout)
+    configured = parse_targets(run([*ask, "--no-release-info", "Created-By: Packages"], doing=doing).stdout)
+    origins = {(target.uri, target.release): target.origin for target in downloaded}
+    return [replace(target, origin=origins.get((target.uri, target.release), "")) for target in configured]
 
 
 def parse_targets(text: str) -> list[Target]:
