@@ -150,7 +150,8 @@ def _knock(host: str, seconds: float) -> str | None:
     except requests.RequestException as error:
         return reason(error)
     # a captive portal or a filtering proxy answers too, but not like a registry
-    if answer.status_code in (200, 401) and ("WWW-Authenticate" in answer.headers or answer.status_code == 200):
+    sign = {200: "Docker-Distribution-Api-Version", 401: "WWW-Authenticate"}.get(answer.status_code)
+    if sign is not None and sign in answer.headers:
         return None
     return f"answered {answer.status_code}, which is not a registry's answer"
 

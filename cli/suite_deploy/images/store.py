@@ -125,10 +125,12 @@ class Store:
     def _enter(self, entry: dict[str, Any]) -> None:
         with self.lock("index"):
             path = self.root / "index.json"
-            index = _object(path.read_bytes()) if path.is_file() else {"schemaVersion": 2, "manifests": []}
-            name = entry["annotations"][REF_NAME]
-            others = [item for item in index["manifests"] if item.get("annotations", {}).get(REF_NAME) != name]
-            index["manifests"] = sorted([*others, entry], key=lambda item: str(item["annotations"][REF_NAME]))
+            index: dict[str, Any] = {"schemaVersion": 2, "manifests": []}
+            if path.is_file():
+                index = _object(path.read_bytes())
+            by_name = {item["annotations"][REF_NAME]: item for item in index["manifests"]}
+            by_name[entry["annotations"][REF_NAME]] = entry
+            index["manifests"] = [by_name[name] for name in sorted(by_name)]
             write_atomically(path, _canonical(index))
             layout = self.root / "oci-layout"
             if not layout.is_file():
