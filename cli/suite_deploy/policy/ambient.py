@@ -58,6 +58,8 @@ _KEYS: dict[str, Kind] = {
     "profile": "vendor",
     "endpoint": "interface",
     "current": "backend",
+    "url": "backend",
+    "secretsprovider": "kms",
 }
 #: which settings a driver's tools read; `state` settings concern every driver
 _READ_BY = {
@@ -82,6 +84,7 @@ def collect_ambient(environ: Mapping[str, str], home: Path, directory: Path | No
     found.update(_aws(environ, home))
     found.update(_ovh(home, directory))
     found.update(_pulumi(environ, home))
+    found.update(_project(directory))
     return dict(sorted(found.items()))
 
 
@@ -229,6 +232,19 @@ def _pulumi(environ: Mapping[str, str], home: Path) -> Iterator[tuple[str, str]]
         return
     if current:
         yield f"pulumi:{path}#current", str(current)
+
+
+def _project(directory: Path | None) -> Iterator[tuple[str, str]]:
+    """Backend and key service that project and stack files of the working directory name."""
+    for path in sorted(directory.glob("Pulumi*.yaml")) if directory else ():
+        try:
+            data = parse(path.read_bytes())
+        except (OSError, yaml.YAMLError) as error:
+            yield f"pulumi:{path}#unreadable", str(error).splitlines()[0]
+            continue
+        for key, value in _leaves(data if isinstance(data, Mapping) else {}):
+            if key in ("backend.url", "secretsprovider"):
+                yield f"pulumi:{path}#{key}", str(value)
 
 
 def _leaves(value: Any, path: str = "") -> Iterator[tuple[str, Any]]:

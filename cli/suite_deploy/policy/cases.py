@@ -5,7 +5,7 @@ A case is a file `cases/<refuse|accept|absent>-<name>.yml`:
 
     clause: region_linked
     base: outscale                      # a file of policies/bases; `snc` when absent
-    on: 2026-12-01                      # the register's own day when absent
+    day: 2026-12-01                     # the register's own day when absent
     suite: {infrastructure: {region: eu-west-2}}     # overlays the base; null removes
     components: {chat: {env: {server: {URL: "https://x.example"}}}}
     ambient: {OS_REGION_NAME: RegionOne}
@@ -47,7 +47,7 @@ class CaseFile(Strict):
 
     clause: str
     base: str = "snc"
-    on: date | None = None
+    day: date | None = None
     suite: dict[str, Any] = {}
     components: dict[str, Any] = {}
     shared_files: dict[str, str] = {}
@@ -148,7 +148,7 @@ def subject_of(case: Case) -> Subject:
         document=document,
         register=register,
         profile=profiles.load(str(document["profile"])),
-        on=content.on or register.as_of,
+        on=content.day or register.as_of,
         components=tuple(component_of(slug, item) for slug, item in components.items()),
         shared_files=content.shared_files,
         ambient=content.ambient,

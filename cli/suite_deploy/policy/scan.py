@@ -126,7 +126,7 @@ def hosts_of_text(text: str) -> Iterator[str]:
     if "." not in text and ":" not in text:
         return
     for match in _URL.finditer(text):
-        host = host_of(f"//{match.group(1)}") if "%" not in match.group(1) else None
+        host = host_of(match.group(1)) if "%" not in match.group(1) else None
         if host and _counts(host):
             yield host
     for match in _STUN.finditer(text):
