@@ -144,8 +144,9 @@ def _build_slowly(root: Path, path: Path, started: Any, calls: Any) -> None:
         time.sleep(0.3)
         return [text_file("app.py", b"")]
 
-    builder.build_system = system
-    builder.pypi_entries = slow
+    patch = pytest.MonkeyPatch()
+    patch.setattr(builder, "build_system", system)
+    patch.setattr(builder, "pypi_entries", slow)
     started.wait()
     build(Store(root), load_recipe(path), silent)
 
@@ -187,7 +188,7 @@ def test_only_packages_that_are_missing_are_asked_for(
 ) -> None:
     (tmp_path / "app.lock").touch()
     monkeypatch.setattr(builder, "DEBIAN_KEYRING", tmp_path / "app.lock")
-    monkeypatch.setattr(builder.shutil, "which", lambda tool: tool if tool in present else None)
+    monkeypatch.setattr("shutil.which", lambda tool: tool if tool in present else None)
     assert required_packages(recipe(tmp_path, layers=layers)) == packages
 
 

@@ -8,6 +8,7 @@ import socket
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import requests
@@ -86,7 +87,7 @@ def mute() -> Iterator[str]:
 def test_absent_registries_are_found_out_together_in_under_three_seconds(
     mute: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def resolve_slowly(host: str, *arguments: object, **options: object) -> object:
+    def resolve_slowly(host: str, *arguments: Any, **options: Any) -> Any:
         if host == "slow-dns.invalid":
             time.sleep(20)
         return original(host, *arguments, **options)
@@ -118,12 +119,12 @@ def test_a_portal_or_a_filter_is_no_registry(
     answer = requests.Response()
     answer.status_code = status
     answer.headers.update(headers)
-    monkeypatch.setattr(registry_module.requests, "get", lambda *arguments, **options: answer)
+    monkeypatch.setattr("requests.get", lambda *arguments, **options: answer)
     assert (unreachable(["registry.invalid"]) == {}) is there
 
 
 def test_an_index_is_resolved_to_this_machine_s_variant(monkeypatch: pytest.MonkeyPatch) -> None:
-    index = {
+    index: dict[str, Any] = {
         "mediaType": "application/vnd.oci.image.index.v1+json",
         "manifests": [
             {"digest": "sha256:other", "platform": {"architecture": "s390x", "os": "linux"}},

@@ -21,7 +21,7 @@ from tests.unit.images_fakes import FakeRegistry, fake_registry, recipe, system
 
 APP = "registry.invalid/app:1"
 OTHER = "elsewhere.invalid/other:2"
-DOUBLE = {"config": {"entrypoint": ["/start.sh"], "labels": {DOUBLE_LABEL: "true"}}}
+DOUBLE: dict[str, Any] = {"config": {"entrypoint": ["/start.sh"], "labels": {DOUBLE_LABEL: "true"}}}
 
 
 @pytest.fixture
@@ -161,7 +161,7 @@ def upstream(world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, **ch
         "copy_upstream",
         lambda name, tag, asked, local, on_line: local.push(store, name, asked, tag),
     )
-    monkeypatch.setattr(resolve.shutil, "which", lambda program: program)
+    monkeypatch.setattr("shutil.which", lambda program: program)
     return digest
 
 
