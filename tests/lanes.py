@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import signal
 import subprocess
 import sys
 import tempfile
@@ -15,26 +16,33 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 NO_TESTS_COLLECTED = 5
+#: how many of the slowest tests the summary names
+SLOWEST = 5
 
 
 @dataclass(frozen=True)
 class Lane:
-    """One group of tests. paths: what pytest collects, below tests/; marker: a pytest marker expression."""
+    """One group of tests.
+
+    paths: what pytest collects, below tests/. marker: a pytest marker expression. default: whether it runs unasked.
+    parallel: whether its files may run side by side; false where tests share the machine.
+    """
 
     name: str
     about: str
     paths: tuple[str, ...]
     marker: str = ""
     default: bool = True
+    parallel: bool = False
 
 
 EXTRA_DEPLOY = ("hosts", "systemd", "browser")
 LANES = (
     Lane("lint", "style, types, headers, roles", ("lint",)),
-    Lane("unit", "one module at a time", ("unit",)),
+    Lane("unit", "one module at a time", ("unit",), parallel=True),
     Lane("golden", "rendered files compared with the reviewed ones", ("golden",)),
     Lane("contract", "every component keeps the shared rules", ("contract",)),
-    Lane("policies", "every policy refuses and accepts its cases", ("policies",)),
+    Lane("policies", "every policy refuses and accepts its cases", ("policies",), parallel=True),
     Lane("roles", "roles on a host of their own", ("roles",)),
     Lane("deploy", "a real suite on a local host", ("deploy",), " and ".join(f"not {name}" for name in EXTRA_DEPLOY)),
     Lane("hosts", "a suite on several local hosts", ("deploy",), "hosts", default=False),
@@ -57,6 +65,8 @@ class Outcome:
     skipped: int = 0
     note: str = ""
     skip_reasons: list[str] = field(default_factory=list)
+    #: seconds → test
+    times: list[tuple[float, str]] = field(default_factory=list)
 
 
 def run_lane(lane: Lane, reports: Path, extra: list[str]) -> Outcome:
@@ -70,9 +80,11 @@ def run_lane(lane: Lane, reports: Path, extra: list[str]) -> Outcome:
     command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", f"--junitxml={report}", "-q", *paths]
     if lane.marker:
         command += ["-m", lane.marker]
+    if lane.parallel:
+        command += ["-n", str(min(os.cpu_count() or 1, 4)), "--dist", "loadfile"]
     started = time.monotonic()
     print(f"── {lane.name}: {lane.about}", flush=True)
-    status = subprocess.run([*command, *extra], cwd=ROOT, check=False).returncode
+    status = wait(subprocess.Popen([*command, *extra], cwd=ROOT, start_new_session=True))
     outcome.seconds = time.monotonic() - started
     if status == NO_TESTS_COLLECTED:
         outcome.note = "no tests yet"
@@ -84,12 +96,28 @@ def run_lane(lane: Lane, reports: Path, extra: list[str]) -> Outcome:
     return outcome
 
 
+def wait(child: subprocess.Popen[bytes]) -> int:
+    """The child's exit status. An interrupt is handed on to it once, and it gets all the time its clean-up takes."""
+    try:
+        return child.wait()
+    except KeyboardInterrupt:
+        print("\ninterrupted: waiting for the tests to clean up", file=sys.stderr, flush=True)
+        child.send_signal(signal.SIGINT)
+        try:
+            child.wait()
+        except KeyboardInterrupt:
+            os.killpg(child.pid, signal.SIGKILL)
+            child.wait()
+        raise
+
+
 def read_report(report: Path, outcome: Outcome) -> None:
     """Count the cases of a JUnit file that this program's own pytest wrote."""
     if not report.exists():
         return
     for case in ElementTree.parse(report).getroot().iter("testcase"):
         skipped = case.find("skipped")
+        outcome.times.append((float(case.get("time", 0)), f"{outcome.lane.name}: {case.get('name')}"))
         if case.find("failure") is not None or case.find("error") is not None:
             outcome.failed += 1
         elif skipped is not None:
@@ -101,7 +129,7 @@ def read_report(report: Path, outcome: Outcome) -> None:
 
 def print_summary(outcomes: list[Outcome], chosen: list[Lane]) -> None:
     """The table of where the time went, the lanes not run, and the closing line."""
-    print("\nlane        seconds   passed  failed  skipped")
+    print(f"\n{'lane':<10} {'seconds':>8} {'passed':>8} {'failed':>7} {'skipped':>8}")
     for outcome in outcomes:
         print(
             f"{outcome.lane.name:<10} {outcome.seconds:8.1f} {outcome.passed:8} {outcome.failed:7}"
@@ -110,6 +138,10 @@ def print_summary(outcomes: list[Outcome], chosen: list[Lane]) -> None:
     for lane in LANES:
         if lane not in chosen:
             print(f"{lane.name:<10}  not run: ask for it with `tests/run {lane.name}` ({lane.about})")
+    slowest = sorted((each for outcome in outcomes for each in outcome.times), reverse=True)[:SLOWEST]
+    for seconds, test in slowest:
+        if seconds >= 1:
+            print(f"slowest: {seconds:7.1f} s  {test}")
     for outcome in outcomes:
         for reason in outcome.skip_reasons:
             print(f"skipped: {outcome.lane.name}: {reason}")
@@ -140,8 +172,11 @@ def main() -> int:
     with tempfile.TemporaryDirectory(prefix="suite-deploy-tests-") as scratch:
         reports = options.junit or Path(scratch)
         reports.mkdir(parents=True, exist_ok=True)
-        os.environ["SUITE_DEPLOY_TEST_SCRATCH"] = scratch
-        outcomes = [run_lane(lane, reports, extra) for lane in chosen]
+        signal.signal(signal.SIGTERM, signal.default_int_handler)
+        try:
+            outcomes = [run_lane(lane, reports, extra) for lane in chosen]
+        except KeyboardInterrupt:
+            return 130
     print_summary(outcomes, chosen)
     return 1 if any(outcome.failed for outcome in outcomes) else 0
 
