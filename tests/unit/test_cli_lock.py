@@ -72,9 +72,14 @@ def test_a_lock_that_is_not_signed_yet_still_refuses(tmp_path: Path) -> None:
             pytest.fail("two held the lock")
 
 
-def test_a_state_directory_is_private_when_made(tmp_path: Path) -> None:
-    with lock.hold(tmp_path / "new", "up"):
-        assert (tmp_path / "new").stat().st_mode & 0o777 == 0o700
+def test_anyone_may_read_who_holds_it(tmp_path: Path) -> None:
+    previous = os.umask(0o022)
+    try:
+        with lock.hold(tmp_path / "new", "up"):
+            assert (tmp_path / "new").stat().st_mode & 0o777 == 0o755
+            assert (tmp_path / "new/lock").stat().st_mode & 0o777 == 0o644
+    finally:
+        os.umask(previous)
 
 
 def test_a_state_directory_that_cannot_be_made_is_said(tmp_path: Path) -> None:
