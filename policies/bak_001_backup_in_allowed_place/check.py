@@ -38,4 +38,6 @@ def encrypted_before_leaving(subject: Subject) -> Iterator[Outcome]:
     elif written == "client-side":
         yield passed(key)
     else:
-        yield failed(key, f"{written!r} leaves the backup readable for whoever holds the bucket; `client-side` is required.")
+        yield failed(
+            key, f"{written!r} leaves the backup readable for whoever holds the bucket; `client-side` is required."
+        )

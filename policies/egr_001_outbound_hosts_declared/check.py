@@ -14,7 +14,9 @@ def files(subject: Subject) -> Iterator[Outcome]:
     for component in subject.components:
         for name, text in component.files.items():
             said = True
-            bad = [(host, where) for host, where in hosts_in(name, text) if not allowed(host, component, subject, declared)]
+            bad = [
+                (host, where) for host, where in hosts_in(name, text) if not allowed(host, component, subject, declared)
+            ]
             for host, where in bad:
                 yield failed(
                     f"components.{component.slug}.hosts.{host}",
@@ -33,13 +35,14 @@ def environment(subject: Subject) -> Iterator[Outcome]:
         for service, variables in component.env.items():
             said = True
             clean = True
+            name = component.title or component.slug
             for variable, value in variables.items():
                 for host in dict.fromkeys(hosts_of_text(value)):
                     if not allowed(host, component, subject, declared):
                         clean = False
                         yield failed(
                             f"components.{component.slug}.hosts.{host}",
-                            f"{variable} of {service} names {host}, which {component.title or component.slug} does not declare.",
+                            f"{variable} of {service} names {host}, which {name} does not declare.",
                         )
             if clean:
                 yield passed(f"components.{component.slug}.env.{service}")

@@ -27,13 +27,17 @@ def wanted_value(subject: Subject) -> Iterator[Outcome]:
                 if missing:
                     yield passed(target, f"{leak.key} is absent")
                 else:
-                    yield failed(target, f"{leak.key} in {leak.where} is {_show(found)}; it must be absent: {leak.why}.")
+                    yield failed(
+                        target, f"{leak.key} in {leak.where} is {_show(found)}; it must be absent: {leak.why}."
+                    )
             elif missing:
                 yield failed(target, f"{leak.key} is not in {leak.where}; it must be {_show(leak.value)}: {leak.why}.")
             elif same_value(found, leak.value):
                 yield passed(target, f"{leak.key} is {_show(found)}")
             else:
-                yield failed(target, f"{leak.key} in {leak.where} is {_show(found)}; it must be {_show(leak.value)}: {leak.why}.")
+                yield failed(
+                    target, f"{leak.key} in {leak.where} is {_show(found)}; it must be {_show(leak.value)}: {leak.why}."
+                )
     if not said:
         yield not_applicable("components", "no component names a leak")
 

@@ -14,7 +14,10 @@ def exact_hosts(subject: Subject) -> Iterator[Outcome]:
         target = f"components.{component.slug}.egress"
         wide = [item for item in component.egress if "*" in item or "/" in item.partition("://")[2]]
         if wide:
-            yield failed(target, f"{component.title or component.slug} declares {', '.join(wide)}; exact host names are required.")
+            yield failed(
+                target,
+                f"{component.title or component.slug} declares {', '.join(wide)}; exact host names are required.",
+            )
         else:
             yield passed(target, ", ".join(component.egress) or "nothing")
 
@@ -26,7 +29,10 @@ def own_network(subject: Subject) -> Iterator[Outcome]:
     for component in subject.components:
         target = f"components.{component.slug}.network"
         if component.host_network:
-            yield failed(target, f"{', '.join(component.host_network)} shares the host's network, where its way out is the host's.")
+            yield failed(
+                target,
+                f"{', '.join(component.host_network)} shares the host's network, where its way out is the host's.",
+            )
         else:
             yield passed(target)
 

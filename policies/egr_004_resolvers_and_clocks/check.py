@@ -4,7 +4,17 @@
 from collections.abc import Iterable, Iterator
 
 from suite_deploy.policy.hosts import host_in
-from suite_deploy.policy.rule import UNKNOWN, Outcome, Resource, Subject, clause, failed, not_applicable, passed, resource_clause
+from suite_deploy.policy.rule import (
+    UNKNOWN,
+    Outcome,
+    Resource,
+    Subject,
+    clause,
+    failed,
+    not_applicable,
+    passed,
+    resource_clause,
+)
 
 
 @clause("name_servers")
@@ -17,7 +27,11 @@ def time_servers(subject: Subject) -> Iterator[Outcome]:
     yield from _each(subject, "network.ntp", subject.profile.refuse.ntp, "time server")
 
 
-@resource_clause("subnet_resolvers", "openstack:networking/subnet:Subnet", "ovh:CloudProject/networkPrivateSubnetV2:NetworkPrivateSubnetV2")
+@resource_clause(
+    "subnet_resolvers",
+    "openstack:networking/subnet:Subnet",
+    "ovh:CloudProject/networkPrivateSubnetV2:NetworkPrivateSubnetV2",
+)
 def subnet_resolvers(resource: Resource, subject: Subject) -> str | None:
     servers = resource.props.get("dnsNameservers") or resource.props.get("dnsNameServers") or ()
     for server in () if servers is UNKNOWN else servers:

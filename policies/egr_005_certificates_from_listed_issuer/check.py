@@ -19,4 +19,8 @@ def directory_listed(subject: Subject) -> Iterator[Outcome]:
     elif host_in(host_of(str(written)) or "", subject.profile.allow.acme):
         yield passed(KEY, str(written))
     else:
-        yield failed(KEY, f"{host_of(str(written))} is on no list of profile {subject.profile.name}.", f"Listed: {', '.join(subject.profile.allow.acme)}.")
+        yield failed(
+            KEY,
+            f"{host_of(str(written))} is on no list of profile {subject.profile.name}.",
+            f"Listed: {', '.join(subject.profile.allow.acme)}.",
+        )

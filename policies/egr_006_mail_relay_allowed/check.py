@@ -9,7 +9,9 @@ from suite_deploy.policy.rule import Outcome, Subject, clause, failed, not_appli
 from suite_deploy.policy.scan import setting_paths, structure
 
 KEY = "mail.relay"
-_VARIABLE = re.compile(r"(?:^|_)(?:EMAIL|SMTP|MAIL)_?(?:RELAY_?)?HOST$|(?:^|\.)(?:smtp_host|smtpServer\.host)$", re.IGNORECASE)
+_VARIABLE = re.compile(
+    r"(?:^|_)(?:EMAIL|SMTP|MAIL)_?(?:RELAY_?)?HOST$|(?:^|\.)(?:smtp_host|smtpServer\.host)$", re.IGNORECASE
+)
 
 
 @clause("relay_allowed")
@@ -24,7 +26,7 @@ def relay_allowed(subject: Subject) -> Iterator[Outcome]:
     else:
         yield failed(
             KEY,
-            f"{relay} is neither of your own organisation ({_organisation(subject)}) nor on the list of allowed relays.",
+            f"{relay} is neither of your own organisation ({_organisation(subject)}) nor on the list of relays.",
         )
 
 

@@ -14,7 +14,17 @@ _WORDS = r"(?:OPENAI|MISTRAL|ANTHROPIC|WHISPERX?|LANGFUSE|LLM|ASSISTANT|STT|TTS|
 _ENDPOINT = re.compile(rf"(?:^|[_.]){_WORDS}(?:_[A-Z0-9]+)*_?(?:URL|ENDPOINT|HOST|BASE_URL)$", re.IGNORECASE)
 _KEY = re.compile(rf"(?:^|[_.]){_WORDS}(?:_[A-Z0-9]+)*_?API_KEY$", re.IGNORECASE)
 _FLAG = re.compile(rf"(?:^|[_.]){_WORDS}(?:_[A-Z0-9]+)*_?ENABLED$", re.IGNORECASE)
-_HOSTS = ("api.openai.com", "*.openai.com", "*.openai.azure.com", "api.anthropic.com", "api.mistral.ai", "api.deepgram.com", "*.langfuse.com", "*.googleapis.com", "*.huggingface.co")  # fmt: skip
+#: services known by their hosts, whatever the setting is called
+_HOSTS = (
+    "*.openai.com",
+    "*.openai.azure.com",
+    "api.anthropic.com",
+    "api.mistral.ai",
+    "api.deepgram.com",
+    "*.langfuse.com",
+    "*.googleapis.com",
+    "*.huggingface.co",
+)
 
 
 @clause("endpoints_allowed")
@@ -42,7 +52,10 @@ def features_off(subject: Subject) -> Iterator[Outcome]:
             on = _FLAG.search(key) and str(value).strip().lower() in ("1", "true", "yes", "on")
             if (on or (_KEY.search(key) and value)) and not allowed:
                 said = True
-                yield failed(f"components.{component.slug}.ai.{key}", f"{key} in {where} turns a feature on without an allowed service.")
+                yield failed(
+                    f"components.{component.slug}.ai.{key}",
+                    f"{key} in {where} turns a feature on without an allowed service.",
+                )
     if not said:
         yield passed("components", "no AI feature is on without an allowed service")
 

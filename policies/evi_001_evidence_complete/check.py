@@ -5,7 +5,14 @@ from collections.abc import Iterator
 
 from suite_deploy.policy.rule import Outcome, Subject, clause, failed, passed
 
-PARTS = (("inputs", "digest"), ("inputs", "inventory"), ("register", "digest"), ("register", "as_of"), ("rules", "digest"), ("rules", "version"))
+PARTS = (
+    ("inputs", "digest"),
+    ("inputs", "inventory"),
+    ("register", "digest"),
+    ("register", "as_of"),
+    ("rules", "digest"),
+    ("rules", "version"),
+)
 
 
 @clause("parts_present", of_the_run=True)

@@ -19,7 +19,13 @@ def mode_allowed(subject: Subject) -> Iterator[Outcome]:
         if mode in subject.profile.federation:
             yield passed(target, mode)
         else:
-            found = "is not set, which leaves it open to every server" if written is None else f"{mode} lets every server in"
-            yield failed(target, f"{found}; profile {subject.profile.name} allows: {', '.join(subject.profile.federation)}.")
+            found = (
+                "is not set, which leaves it open to every server"
+                if written is None
+                else f"{mode} lets every server in"
+            )
+            yield failed(
+                target, f"{found}; profile {subject.profile.name} allows: {', '.join(subject.profile.federation)}."
+            )
     if not said:
         yield not_applicable("components", "no component federates")

@@ -31,7 +31,9 @@ def registry_allowed(subject: Subject) -> Iterator[Outcome]:
                 yield failed(
                     target,
                     f"the {image.owner} would pull {image.reference} from {reference.registry}.",
-                    f"Allowed: {', '.join(allowed)}." if allowed else "No registry of your own is declared (`images.mirror`).",
+                    f"Allowed: {', '.join(allowed)}."
+                    if allowed
+                    else "No registry of your own is declared (`images.mirror`).",
                 )
     if not said:
         yield not_applicable("components", "no component runs a container")

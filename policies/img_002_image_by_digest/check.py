@@ -14,7 +14,9 @@ def by_digest(subject: Subject) -> Iterator[Outcome]:
 
 @clause("in_lock")
 def in_lock(subject: Subject) -> Iterator[Outcome]:
-    yield from _each(subject, lambda image: image.locked is True, "is not in images.lock.yml with this digest: {reference}.")
+    yield from _each(
+        subject, lambda image: image.locked is True, "is not in images.lock.yml with this digest: {reference}."
+    )
 
 
 def _each(subject: Subject, holds, message: str) -> Iterator[Outcome]:
@@ -29,6 +31,8 @@ def _each(subject: Subject, holds, message: str) -> Iterator[Outcome]:
             if holds(image):
                 yield passed(target)
             else:
-                yield failed(target, f"the image of the {image.owner} " + message.format(reference=image.reference or "none"))
+                yield failed(
+                    target, f"the image of the {image.owner} " + message.format(reference=image.reference or "none")
+                )
     if not said:
         yield not_applicable("components", "no component runs a container")

@@ -4,7 +4,17 @@
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from suite_deploy.policy.rule import UNKNOWN, Outcome, Resource, Subject, clause, failed, not_applicable, passed, resource_clause
+from suite_deploy.policy.rule import (
+    UNKNOWN,
+    Outcome,
+    Resource,
+    Subject,
+    clause,
+    failed,
+    not_applicable,
+    passed,
+    resource_clause,
+)
 
 KEY = "ssh.from"
 EVERYONE = frozenset(("0.0.0.0/0", "::/0", "0.0.0.0/1", "128.0.0.0/1", "any"))
@@ -36,12 +46,17 @@ def component_ports(subject: Subject) -> Iterator[Outcome]:
             hit = [number for number in ADMIN_PORTS if low <= number <= high]
             if hit:
                 said = True
-                yield failed(f"components.{component.slug}", f"opens {port} to everyone, with administration port {hit[0]} in it.")
+                yield failed(
+                    f"components.{component.slug}",
+                    f"opens {port} to everyone, with administration port {hit[0]} in it.",
+                )
     if not said:
         yield passed("components", "no component opens an administration port to everyone")
 
 
-@resource_clause("security_group", "openstack:networking/secGroupRule:SecGroupRule", "pulumi-python:dynamic/outscale:SecurityGroup")
+@resource_clause(
+    "security_group", "openstack:networking/secGroupRule:SecGroupRule", "pulumi-python:dynamic/outscale:SecurityGroup"
+)
 def security_group(resource: Resource, subject: Subject) -> str | None:
     rules = resource.props.get("inboundRules") if "inboundRules" in resource.props else (resource.props,)
     for rule in rules if isinstance(rules, Iterable) else ():

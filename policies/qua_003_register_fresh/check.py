@@ -15,8 +15,8 @@ def age(subject: Subject) -> Iterator[Outcome]:
     if subject.is_local or not subject.offer:
         yield not_applicable(FILE, "nothing here is judged by the register")
     elif days > OLD:
-        text = f"the register is of {subject.register.as_of}, {days} days before {subject.on}; the catalogue appears every month."
-        yield failed(FILE, text, severity="high" if days > VERY_OLD else "low")
+        text = f"the register is of {subject.register.as_of}, {days} days before {subject.on}"
+        yield failed(FILE, f"{text}; the catalogue appears every month.", severity="high" if days > VERY_OLD else "low")
     else:
         yield passed(FILE, f"{days} days old")
 
@@ -28,6 +28,8 @@ def max_age(subject: Subject) -> Iterator[Outcome]:
         yield not_applicable(LIMIT, "the inventory sets no limit")
     elif subject.register.age(subject.on) > int(limit):
         days = subject.register.age(subject.on)
-        yield failed(LIMIT, f"the register is {days} days old (of {subject.register.as_of}); at most {limit} are accepted.")
+        yield failed(
+            LIMIT, f"the register is {days} days old (of {subject.register.as_of}); at most {limit} are accepted."
+        )
     else:
         yield passed(LIMIT)

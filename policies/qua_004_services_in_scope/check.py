@@ -6,7 +6,11 @@ from collections.abc import Iterator
 from suite_deploy.policy.coverage import service_of
 from suite_deploy.policy.rule import Outcome, Resource, Subject, clause, failed, not_applicable, passed, resource_clause
 
-WORDS = {"in_progress": "waits for its qualification", "out_of_scope": "is outside the decision", "unknown": "is not known to be covered"}
+WORDS = {
+    "in_progress": "waits for its qualification",
+    "out_of_scope": "is outside the decision",
+    "unknown": "is not known to be covered",
+}
 
 
 @clause("services_used")

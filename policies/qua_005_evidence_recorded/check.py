@@ -16,7 +16,9 @@ def contract_named(subject: Subject) -> Iterator[Outcome]:
     elif str(subject.get(CONTRACT, "")).strip():
         yield passed(CONTRACT, "declared, not verified")
     else:
-        yield failed(CONTRACT, "names no contract; the agreement must state that the service delivered is the qualified one.")
+        yield failed(
+            CONTRACT, "names no contract; the agreement must state that the service delivered is the qualified one."
+        )
 
 
 @clause("attestation_hashed")

@@ -25,12 +25,15 @@ def duty_stated(subject: Subject) -> Iterator[Outcome]:
         yield not_applicable("data", f"profile {subject.profile.name} does not judge by it")
         return
     if not (subject.get(ENTITY) and subject.get(SENSITIVITY)):
-        yield failed("data", "cannot say whether the law asks for a label: entity and sensitivity are not both written.")
+        yield failed(
+            "data", "cannot say whether the law asks for a label: entity and sensitivity are not both written."
+        )
         return
     who = f"{subject.get(ENTITY)} with {subject.get(SENSITIVITY)} data"
     for duty in subject.duties:
         if duty.label in subject.profile.labels:
-            yield passed("data", f"{who}: {label_name(duty.label)} required by {duty.reference} (since {duty.since}, confidence {duty.confidence})")
+            text = f"{who}: {label_name(duty.label)} required by {duty.reference}"
+            yield passed("data", f"{text} (since {duty.since}, confidence {duty.confidence})")
     for label, reference in subject.labels_not_asked:
         yield passed("data", f"{who}: {label_name(label)} not required ({reference} do not reach it on {subject.on})")
 

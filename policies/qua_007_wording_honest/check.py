@@ -8,15 +8,23 @@ from suite_deploy.policy.rule import Outcome, Subject, clause, failed, passed
 
 _LABEL = r"(?:SecNumCloud|ANSSI|HDS)"
 _CLAIM = r"(?:qualifi\w*|certifi\w*|compliant|compliance|conforme?s?|conformité|label\w*)"
-_SAYS = re.compile(rf"{_LABEL}\W{{0,3}}(?:\w+\W+){{0,3}}?{_CLAIM}|{_CLAIM}\W{{0,3}}(?:\w+\W+){{0,3}}?{_LABEL}", re.IGNORECASE)
+_SAYS = re.compile(
+    rf"{_LABEL}\W{{0,3}}(?:\w+\W+){{0,3}}?{_CLAIM}|{_CLAIM}\W{{0,3}}(?:\w+\W+){{0,3}}?{_LABEL}", re.IGNORECASE
+)
 #: the one wording that is about the hosting, and what names it in French
-_ABOUT_HOSTING = re.compile(r"hosted on (?:an )?(?:ANSSI-qualified|HDS-certified)|hébergée? sur un service qualifié", re.IGNORECASE)
+_ABOUT_HOSTING = re.compile(
+    r"hosted on (?:an )?(?:ANSSI-qualified|HDS-certified)|hébergée? sur un service qualifié", re.IGNORECASE
+)
 
 
 @clause("rendered_texts")
 def rendered_texts(subject: Subject) -> Iterator[Outcome]:
     said = False
-    texts = [(f"components.{item.slug}.files.{name}", text) for item in subject.components for name, text in item.files.items()]
+    texts = [
+        (f"components.{item.slug}.files.{name}", text)
+        for item in subject.components
+        for name, text in item.files.items()
+    ]
     texts += [(name, text) for name, text in subject.shared_files.items()]
     for target, text in texts:
         found = _claim(text)

@@ -3,9 +3,9 @@
 
 from collections.abc import Iterator
 
+from suite_deploy.policy.register_schema import CONFIDENCE_ORDER
 from suite_deploy.policy.rule import Outcome, Subject, clause, failed, not_applicable, passed
 from suite_deploy.policy.sentences import label_name, places_qualified, status_sentence
-from suite_deploy.policy.register_schema import CONFIDENCE_ORDER
 
 DRIVER, OFFER, REGION, EVIDENCE = (f"infrastructure.{key}" for key in ("driver", "offer", "region", "evidence"))
 
@@ -21,7 +21,7 @@ def driver_has_provider(subject: Subject) -> Iterator[Outcome]:
     else:
         yield failed(
             DRIVER,
-            f"`local` makes hosts on this machine, which no register knows; profile {subject.profile.name} does not allow it.",
+            f"`local` makes hosts on this machine; profile {subject.profile.name} does not allow it.",
             "`local` is for the profile dev.",
         )
 
@@ -77,7 +77,9 @@ def region_linked(subject: Subject) -> Iterator[Outcome]:
         yield not_applicable(REGION, "hosts on this machine are in no region")
         return
     if not subject.region:
-        yield failed(REGION, "no region is declared.", f"Profile {subject.profile.name} judges the place by its region id.")
+        yield failed(
+            REGION, "no region is declared.", f"Profile {subject.profile.name} judges the place by its region id."
+        )
         return
     if subject.offer not in subject.register.offer_keys:
         yield not_applicable(REGION, "the offer is not known")
@@ -91,13 +93,13 @@ def region_linked(subject: Subject) -> Iterator[Outcome]:
     link = min((row.link for row in subject.offer_regions), key=CONFIDENCE_ORDER.index, default="?")
     known = f"{', '.join(ids)} only (confidence {link})" if ids else "no region that an interface names"
     if not subject.labels:
-        yield failed(
-            REGION, f"{place} is no region of {subject.offer}.", f"The register links the offer to {known}."
-        )
+        yield failed(REGION, f"{place} is no region of {subject.offer}.", f"The register links the offer to {known}.")
         return
     for label in subject.labels:
         row = subject.decision(label)
-        decision = f"Decision {row.decision} ({row.title}, until {row.until})" if row and row.decision else subject.offer
+        decision = (
+            f"Decision {row.decision} ({row.title}, until {row.until})" if row and row.decision else subject.offer
+        )
         yield failed(
             REGION,
             f"{place} is not covered by a {label_name(label)}.",
@@ -120,7 +122,7 @@ def evidence_where_unsure(subject: Subject) -> Iterator[Outcome]:
     else:
         yield failed(
             EVIDENCE,
-            f"the register's confidence in {subject.offer} in {subject.region} is {subject.confidence} (dates, link of region and "
-            "sign-in host), and no evidence of your own is declared.",
-            f"Profile {subject.profile.name} then needs `contract` (reference) and `attestation_sha256` (hash of the attestation).",
+            f"the register's confidence in {subject.offer} in {subject.region} is {subject.confidence} (dates, link of "
+            "region and sign-in host), and no evidence of your own is declared.",
+            f"Profile {subject.profile.name} then needs `contract` (reference) and `attestation_sha256` (its hash).",
         )

@@ -25,7 +25,11 @@ def region_literal(subject: Subject) -> Iterator[Outcome]:
 
 @clause("endpoint_literal")
 def endpoint_literal(subject: Subject) -> Iterator[Outcome]:
-    keys = {"openstack": "infrastructure.auth_url", "outscale": "infrastructure.endpoint", "ovh": "infrastructure.endpoint"}
+    keys = {
+        "openstack": "infrastructure.auth_url",
+        "outscale": "infrastructure.endpoint",
+        "ovh": "infrastructure.endpoint",
+    }
     key = keys.get(subject.driver)
     if key is None:
         yield not_applicable("infrastructure", f"the driver {subject.driver} signs in nowhere")
@@ -46,7 +50,9 @@ def ambient_region_agrees(subject: Subject) -> Iterator[Outcome]:
     if not subject.is_cloud:
         yield not_applicable("environment", f"the driver {subject.driver} reads no region")
         return
-    stores = {str(subject.get(f"{key}.region")) for key in ("state.s3", "backup.target") if subject.get(f"{key}.region")}
+    stores = {
+        str(subject.get(f"{key}.region")) for key in ("state.s3", "backup.target") if subject.get(f"{key}.region")
+    }
     names = [str(subject.region or "").lower()]
     if subject.region_row:
         # an object store has its own name for the same place: s3.gra.… is GRA11's

@@ -54,12 +54,13 @@ def ambient_endpoints_agree(subject: Subject) -> Iterator[Outcome]:
     given = {source.rpartition(".")[0] for source in subject.ambient if source.endswith(".auth_url")}
     for source, value in of_kind(subject.ambient, subject.driver, "endpoint"):
         said = True
-        if host_in_region(host_of(value), subject):
+        host = host_of(value)
+        if host_in_region(host, subject):
             yield passed(f"environment.{source}", value)
         else:
             yield failed(
                 f"environment.{source}",
-                f"{source} sends requests to {host_of(value) or value!r}, which is not of {subject.provider} {subject.region}.",
+                f"{source} sends requests to {host or value!r}, which is not of {subject.provider} {subject.region}.",
                 "Equal values pass. Unset it, or correct whichever is wrong.",
             )
     for source, value in of_kind(subject.ambient, subject.driver, "interface"):
@@ -110,4 +111,6 @@ def host_in_region(host: str | None, subject: Subject) -> bool:
     if host == subject.auth_host or host in stores:
         return True
     row = subject.region_row
-    return row is not None and (host_in(host, row.hosts) or (not row.delivered and subject.register.has_auth_host(row, host)))
+    return row is not None and (
+        host_in(host, row.hosts) or (not row.delivered and subject.register.has_auth_host(row, host))
+    )

@@ -13,8 +13,12 @@ ZONE_KEYS = frozenset(
 )  # fmt: skip
 #: types that are the same everywhere, or belong to an account rather than to a region
 ACCOUNT_WIDE = frozenset(
-    ("ovh:CloudProject/user:User", "ovh:CloudProject/userS3Policy:UserS3Policy", "ovh:CloudProject/userS3Credential:UserS3Credential")
-)  # fmt: skip
+    (
+        "ovh:CloudProject/user:User",
+        "ovh:CloudProject/userS3Policy:UserS3Policy",
+        "ovh:CloudProject/userS3Credential:UserS3Credential",
+    )
+)
 
 
 @resource_clause(
@@ -43,7 +47,11 @@ def zone_of_region(resource: Resource, subject: Subject) -> str | None:
                 continue
             zones = subject.region_row.zones if subject.region_row else ()
             if not zones:
-                return None if value == "nova" else f"names the zone {value!r}; the register knows none of {subject.region}."
+                return (
+                    None
+                    if value == "nova"
+                    else f"names the zone {value!r}; the register knows none of {subject.region}."
+                )
             if value not in zones:
                 return f"names the zone {value!r}; {subject.region} has {', '.join(zones)}."
     return None

@@ -5,7 +5,17 @@ from collections.abc import Iterator
 
 from suite_deploy.policy.places import SECOND_REGION_KEY
 from suite_deploy.policy.resource import walk
-from suite_deploy.policy.rule import UNKNOWN, Outcome, Resource, Subject, clause, failed, not_applicable, passed, resource_clause
+from suite_deploy.policy.rule import (
+    UNKNOWN,
+    Outcome,
+    Resource,
+    Subject,
+    clause,
+    failed,
+    not_applicable,
+    passed,
+    resource_clause,
+)
 
 
 @clause("inventory_regions")
@@ -18,7 +28,9 @@ def inventory_regions(subject: Subject) -> Iterator[Outcome]:
         region, offer = str(subject.get(f"{key}.region", "")), subject.get(f"{key}.offer") or subject.offer
         rows = subject.register.regions_of(str(offer)) if offer else ()
         names = {name for row in rows for name in row.ids}
-        names |= {host.split(".")[1] for row in rows for host in row.hosts if host.startswith(("s3.", "oos.", "s3-beta."))}
+        names |= {
+            host.split(".")[1] for row in rows for host in row.hosts if host.startswith(("s3.", "oos.", "s3-beta."))
+        }
         if region in names:
             yield passed(f"{key}.region", region)
         else:

@@ -14,7 +14,9 @@ OUTSIDE_HOSTS = ("auth.cloud.ovh.us", "*.cloud.ovh.us", "*.ovhcloud.us")
 def country_allowed(subject: Subject) -> Iterator[Outcome]:
     key = "infrastructure.region"
     if subject.is_local or subject.profile.location == "any":
-        yield not_applicable(key, "the profile allows any place" if not subject.is_local else "hosts are on this machine")
+        yield not_applicable(
+            key, "the profile allows any place" if not subject.is_local else "hosts are on this machine"
+        )
         return
     row = subject.region_row
     if row is None:
@@ -23,9 +25,10 @@ def country_allowed(subject: Subject) -> Iterator[Outcome]:
     if row.country in (EU if subject.profile.location == "eu" else EEA):
         yield passed(key, f"{row.city}, {row.country}")
     else:
+        country = row.country or "country not known"
         yield failed(
             key,
-            f"{row.provider} {subject.region} is {row.city} ({row.country or 'country not known'}, confidence {row.confidence}).",
+            f"{row.provider} {subject.region} is {row.city} ({country}, confidence {row.confidence}).",
             f"Profile {subject.profile.name} allows {subject.profile.places}.",
         )
 
@@ -41,7 +44,11 @@ def entity_allowed(subject: Subject) -> Iterator[Outcome]:
     if interface == "ovh-us" or host_in(host, OUTSIDE_HOSTS):
         yield failed(key, f"{interface or host} is OVH US LLC, an American company, whatever the region.")
     elif interface == "ovh-ca" and subject.profile.control == "eu":
-        yield failed(key, "`ovh-ca` is an account with the Canadian company.", f"Profile {subject.profile.name} asks for European control.")
+        yield failed(
+            key,
+            "`ovh-ca` is an account with the Canadian company.",
+            f"Profile {subject.profile.name} asks for European control.",
+        )
     elif str(subject.region or "").upper().startswith("US-"):
         yield failed("infrastructure.region", f"{subject.region} is a region of an American company.")
     else:
@@ -66,7 +73,11 @@ def under_european_control(subject: Subject) -> Iterator[Outcome]:
         yield passed(key, f"{name}; announced and not closed: {pending[0].event}" if pending else name)
     elif row.control_is == "non_eu":
         country = row.legal_entity.country if row.legal_entity else "?"
-        why = f"{closed[-1].event} ({closed[-1].date}, confidence {closed[-1].confidence})" if closed else f"established in {country}"
+        why = (
+            f"{closed[-1].event} ({closed[-1].date}, confidence {closed[-1].confidence})"
+            if closed
+            else f"established in {country}"
+        )
         yield failed(key, f"{name} is not under European control: {why}.")
     else:
         yield failed(key, f"nothing shows that {name} is under European control.", row.note)
@@ -77,6 +88,8 @@ def provider_entity(resource: Resource, subject: Subject) -> str | None:
     settings = resource.props if resource.package == "pulumi" else resource.provider
     if subject.profile.location == "any" or not settings:
         return None
-    if settings.get("endpoint") == "ovh-us" or host_in(host_of(str(settings.get("authUrl") or "")) or "", OUTSIDE_HOSTS):
+    if settings.get("endpoint") == "ovh-us" or host_in(
+        host_of(str(settings.get("authUrl") or "")) or "", OUTSIDE_HOSTS
+    ):
         return "its provider signs in at OVH US LLC, an American company."
     return None

@@ -7,7 +7,13 @@ from suite_deploy.policy.ambient import means_insecure, of_kind
 from suite_deploy.policy.resource import walk
 from suite_deploy.policy.rule import Outcome, Resource, Subject, clause, failed, passed, resource_clause
 
-KEYS = ("infrastructure.auth_url", "infrastructure.endpoint", "state.s3.endpoint", "backup.target.endpoint", "tls.directory")
+KEYS = (
+    "infrastructure.auth_url",
+    "infrastructure.endpoint",
+    "state.s3.endpoint",
+    "backup.target.endpoint",
+    "tls.directory",
+)
 
 
 @clause("inventory_https")
@@ -36,7 +42,14 @@ def ambient_checks_certificates(subject: Subject) -> Iterator[Outcome]:
         yield passed("environment", "nothing in the environment turns TLS or certificate checks off")
 
 
-@resource_clause("provider_secure", "pulumi:providers:openstack", "pulumi:providers:ovh", "openstack:", "ovh:", "pulumi-python:dynamic/outscale:")
+@resource_clause(
+    "provider_secure",
+    "pulumi:providers:openstack",
+    "pulumi:providers:ovh",
+    "openstack:",
+    "ovh:",
+    "pulumi-python:dynamic/outscale:",
+)
 def provider_secure(resource: Resource, subject: Subject) -> str | None:
     settings = resource.props if resource.package == "pulumi" else resource.provider
     if settings.get("insecure") is True or str(settings.get("insecure")).lower() == "true":

@@ -30,10 +30,14 @@ def no_hosted_backend(subject: Subject) -> Iterator[Outcome]:
     for source, value in about_state(subject.ambient, "backend", "token"):
         if source == "PULUMI_ACCESS_TOKEN":
             said = True
-            yield failed(f"environment.{source}", "PULUMI_ACCESS_TOKEN is set, so the engine would sign in to a hosted service.")
+            yield failed(
+                f"environment.{source}", "PULUMI_ACCESS_TOKEN is set, so the engine would sign in to a hosted service."
+            )
         elif not value.startswith("file://") and not (value.startswith("s3://") and _bucket(subject, value)):
             said = True
-            yield failed(f"environment.{source}", f"{source} leads to {value}; a directory or the declared bucket is required.")
+            yield failed(
+                f"environment.{source}", f"{source} leads to {value}; a directory or the declared bucket is required."
+            )
     if not said:
         yield passed("environment", "nothing leads to a hosted backend")
 

@@ -18,7 +18,10 @@ def project_files(subject: Subject) -> Iterator[Outcome]:
     for source, value in about_state(subject.ambient, "kms"):
         if value not in OWN:
             said = True
-            yield failed(f"environment.{source}", f"{source} names {value.partition('://')[0]!r}; the passphrase provider is required.")
+            yield failed(
+                f"environment.{source}",
+                f"{source} names {value.partition('://')[0]!r}; the passphrase provider is required.",
+            )
     if not said:
         yield passed("environment", "no stack file names a key service")
 

@@ -25,7 +25,12 @@ def used(subject: Subject) -> Iterator[Outcome]:
     if not subject.run.waivers:
         yield not_applicable("waivers", "there are none")
     for item in subject.run.waivers:
-        if item.used or item.waiver is None or faults(item, subject.on) or item.waiver.rule in subject.run.derogation_only:
+        if (
+            item.used
+            or item.waiver is None
+            or faults(item, subject.on)
+            or item.waiver.rule in subject.run.derogation_only
+        ):
             yield passed(item.name, f"used {item.used} times")
         else:
             yield failed(

@@ -18,8 +18,16 @@ def record_complete(subject: Subject) -> Iterator[Outcome]:
             continue
         problems = derogation_faults(item.waiver, subject.on)
         if problems:
-            yield failed(item.name, f"{item.name} ({item.waiver.rule}): {'; '.join(problems)}.", f"In {item.file}, line {item.line}.")
+            yield failed(
+                item.name,
+                f"{item.name} ({item.waiver.rule}): {'; '.join(problems)}.",
+                f"In {item.file}, line {item.line}.",
+            )
         elif not item.used:
-            yield failed(item.name, f"{item.name}: nothing fails {item.waiver.rule} at {item.waiver.target}; it is not used.")
+            yield failed(
+                item.name, f"{item.name}: nothing fails {item.waiver.rule} at {item.waiver.target}; it is not used."
+            )
         else:
-            yield passed(item.name, f"derogation until {item.waiver.derogation.ends if item.waiver.derogation else '?'}")
+            yield passed(
+                item.name, f"derogation until {item.waiver.derogation.ends if item.waiver.derogation else '?'}"
+            )

@@ -4,21 +4,25 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator, Mapping
 from datetime import date
 from typing import TYPE_CHECKING
 
+from ..images.lock import read_lock
 from ..model.deployment import Component, Deployment
+from .imageref import parse_reference
 from .profiles import Profile
 from .register import Register
 from .subject import ComponentView, ImageUse, LeakKey, Subject
 
 if TYPE_CHECKING:
-    from ..render.tree import RenderedTree
+    from ..render.tree import RenderedService, RenderedTree
 
 #: how the renderer writes an image whose digest is not known yet
 UNRESOLVED = "@image:"
 UNITS = "/etc/containers/systemd/"
+_IMAGE_LINE = re.compile(r"^\s*Image=(\S+)\s*$", re.MULTILINE)
 
 
 def subject_of(
@@ -31,7 +35,8 @@ def subject_of(
     ambient: Mapping[str, str],
 ) -> Subject:
     """The subject of a deployment. tree: None leaves rendered configuration out (the pack has none)."""
-    components = tuple(_component(deployment, item, tree) for item in deployment.ordered)
+    pins = {} if deployment.is_local else {name: pin.digest for name, pin in read_lock(deployment.images_lock).items()}
+    components = tuple(_component(item, tree, pins, deployment.suite.images.mirror) for item in deployment.ordered)
     written = deployment.suite.model_dump(mode="json", by_alias=True, exclude_unset=True)
 
     def locate(key: tuple[str, ...]) -> tuple[str, int]:
@@ -52,7 +57,9 @@ def subject_of(
     )
 
 
-def _component(deployment: Deployment, item: Component, tree: RenderedTree | None) -> ComponentView:
+def _component(
+    item: Component, tree: RenderedTree | None, pins: Mapping[str, str], mirror: str | None
+) -> ComponentView:
     described = item.description
     services = [service for service in tree.services if service.component == item.slug] if tree else []
     files: dict[str, str] = {}
@@ -72,14 +79,7 @@ def _component(deployment: Deployment, item: Component, tree: RenderedTree | Non
         leaks=tuple(LeakKey(leak.id, leak.where, leak.key, leak.value, leak.why) for leak in described.leaks),
         files=files,
         env={service.name: service.env for service in services},
-        images=tuple(
-            ImageUse(
-                f"{'job' if service.is_job else 'service'} {service.name}",
-                service.upstream_image if service.image.startswith(UNRESOLVED) else service.image,
-                not service.image.startswith(UNRESOLVED),
-            )
-            for service in services
-        ),
+        images=(*_images(services, pins, mirror), *_images_in_units(files, services)),
         host_network=tuple(name for name, service in described.services.items() if service.network == "host"),
         public_ports=tuple(
             f"{port.proto}/{port.ports}"
@@ -90,6 +90,28 @@ def _component(deployment: Deployment, item: Component, tree: RenderedTree | Non
         needs_bucket=described.needs.bucket is not None,
         declared_hosts=tuple(_option_hosts(item)),
     )
+
+
+def _images(services: list[RenderedService], pins: Mapping[str, str], mirror: str | None) -> Iterator[ImageUse]:
+    """Each image as its unit names it; before it is resolved, as the lock and the mirror will have it."""
+    for service in services:
+        owner = f"{'job' if service.is_job else 'service'} {service.name}"
+        pinned = pins.get(service.upstream_image)
+        if not service.image.startswith(UNRESOLVED):
+            yield ImageUse(owner, service.image, service.image.rpartition("@")[2] == pinned)
+            continue
+        upstream = parse_reference(service.upstream_image)
+        name = f"{mirror.rstrip('/')}/{upstream.path}" if mirror else upstream.repository
+        yield ImageUse(owner, f"{name}@{pinned}" if pinned else f"{name}:{upstream.tag}", pinned is not None)
+
+
+def _images_in_units(files: Mapping[str, str], services: list[RenderedService]) -> Iterator[ImageUse]:
+    """Images that a unit names and no service does: what is judged is what will be installed."""
+    known = {service.image for service in services}
+    for name, text in files.items():
+        for match in _IMAGE_LINE.finditer(text):
+            if name.endswith((".container", ".image", ".volume")) and match.group(1) not in known:
+                yield ImageUse(f"unit {name}", match.group(1), False)
 
 
 def _option_hosts(item: Component) -> Iterator[str]:

@@ -78,7 +78,8 @@ def collect_ambient(environ: Mapping[str, str], home: Path, directory: Path | No
     """
     found = {name: value for name, value in environ.items() if value and _kind_of_variable(name)}
     if found.get("PULUMI_ACCESS_TOKEN"):
-        found.update(PULUMI_ACCESS_TOKEN="set")
+        # that there is one is enough to know
+        found |= dict.fromkeys(("PULUMI_ACCESS_TOKEN",), "set")
     found.update(_clouds(environ, home, directory))
     found.update(_outscale(environ, home))
     found.update(_aws(environ, home))
@@ -110,9 +111,9 @@ def of_kind(ambient: Mapping[str, str], driver: str, *wanted: Kind) -> Iterator[
 
 
 def about_state(ambient: Mapping[str, str], *wanted: Kind) -> Iterator[tuple[str, str]]:
-    """(source, value) of the settings that decide where state goes."""
+    """(source, value) of the settings that decide where state goes, files that could not be read among them."""
     for source, value in ambient.items():
-        if source.startswith(_STATE) and kind(source) in wanted:
+        if source.startswith(_STATE) and (kind(source) in wanted or source.endswith("#unreadable")):
             yield source, value
 
 

@@ -103,7 +103,8 @@ def problems_of(case: Case, rules: RuleSet) -> list[str]:
         matching = [item for item in matching if case.content.message in "\n".join((item.message, *item.details))]
     if not matching:
         said = "; ".join(f"{item.status} {item.target}: {item.message} {' '.join(item.details)}" for item in outcomes)
-        found.append(f"no {wanted} at {case.content.target or 'any target'} saying {case.content.message!r}; got: {said or 'nothing'}")
+        where = case.content.target or "any target"
+        found.append(f"no {wanted} at {where} saying {case.content.message!r}; got: {said or 'nothing'}")
     return found
 
 

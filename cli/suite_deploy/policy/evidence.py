@@ -1,11 +1,10 @@
 # SPDX-License-Identifier: MIT
-"""What a run leaves behind to prove what was judged: inputs, register, rules, results, waivers used. Unsigned for now."""
+"""What a run leaves behind to prove what was judged: inputs, register, rules, results, waivers. Unsigned for now."""
 
 from __future__ import annotations
 
 import hashlib
 import json
-import os
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -27,7 +26,9 @@ def digest_of(value: Any) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def inputs_of(subject: Subject, files: Iterable[Path], tree_digest: str, waivers: tuple[WaiverUse, ...]) -> dict[str, Any]:
+def inputs_of(
+    subject: Subject, files: Iterable[Path], tree_digest: str, waivers: tuple[WaiverUse, ...]
+) -> dict[str, Any]:
     """What was judged: the merged inventory, each file's hash, the rendered tree's digest, ambient settings by name."""
     hashes = {str(path): hashlib.sha256(path.read_bytes()).hexdigest() for path in files if path.is_file()}
     parts: dict[str, Any] = {
@@ -35,7 +36,9 @@ def inputs_of(subject: Subject, files: Iterable[Path], tree_digest: str, waivers
         "files": hashes,
         "rendered": tree_digest,
         "ambient": dict(subject.ambient),
-        "waivers": digest_of([item.waiver.model_dump(mode="json") if item.waiver else item.problems for item in waivers]),
+        "waivers": digest_of(
+            [item.waiver.model_dump(mode="json") if item.waiver else item.problems for item in waivers]
+        ),
     }
     return {"digest": digest_of({**parts, "files": sorted(hashes.values())}), **parts}
 
@@ -108,7 +111,11 @@ def finding_facts(finding: Finding) -> dict[str, Any]:
 
 
 def bundle(
-    subject: Subject, ruleset: RuleSet, inputs: Mapping[str, Any], findings: Iterable[Finding], waivers: tuple[WaiverUse, ...]
+    subject: Subject,
+    ruleset: RuleSet,
+    inputs: Mapping[str, Any],
+    findings: Iterable[Finding],
+    waivers: tuple[WaiverUse, ...],
 ) -> dict[str, Any]:
     """The evidence of one run. Deterministic: the same inputs on the same day give the same bytes."""
     results = [finding_facts(finding) for finding in findings]
@@ -145,4 +152,4 @@ def write(evidence: Mapping[str, Any], path: Path) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(path.name + ".tmp")
     temporary.write_text(json.dumps(evidence, indent=2, ensure_ascii=False, sort_keys=True) + "\n", encoding="utf-8")
-    os.replace(temporary, path)
+    temporary.replace(path)

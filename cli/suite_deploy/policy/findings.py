@@ -7,18 +7,18 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date
-from enum import StrEnum
+from enum import StrEnum, auto
 from typing import Any
 
 
 class Status(StrEnum):
     """The outcome of one clause on one target."""
 
-    PASS = "pass"
-    FAIL = "fail"
-    ERROR = "error"
-    NOT_APPLICABLE = "not_applicable"
-    WAIVED = "waived"
+    PASS = auto()
+    FAIL = auto()
+    ERROR = auto()
+    NOT_APPLICABLE = auto()
+    WAIVED = auto()
 
 
 class Level(StrEnum):

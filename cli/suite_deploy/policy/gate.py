@@ -16,8 +16,8 @@ DAYS_GOOD = 1
 def carried(verdict: Verdict, *, inputs: str, existing: bool = False) -> dict[str, Any]:
     """The variable `suite_verdict` of the generated inventory.
 
-    inputs: digest of the rendered tree, repeated beside it as `suite_inputs`. existing: the infrastructure is there and its inputs did
-    not change, so that only what stops converging counts.
+    inputs: digest of the rendered tree, repeated beside it as `suite_inputs`. existing: the infrastructure is there
+    and its inputs did not change, so that only what stops converging counts.
     """
     allowed = not (verdict.blocking_converge if existing else verdict.blocking)
     content = {

@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 
 
 def host_of(url: str) -> str | None:
-    """The lower-case host of a URL or of `host[:port]`, without user, port, brackets and final dot; None: there is none."""
+    """The lower-case host of a URL or of `host[:port]`, without user, port, brackets and final dot; None: no host."""
     text = url.strip()
     if not text:
         return None

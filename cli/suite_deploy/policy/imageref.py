@@ -32,7 +32,7 @@ class ImageReference:
 
 
 def parse_reference(text: str) -> ImageReference:
-    """Parse and normalise. `synapse:1` is docker.io/library/synapse:1; a first part with a dot or a port is a registry."""
+    """Parse and normalise: `synapse:1` is docker.io/library/synapse:1; a registry has a dot or a port."""
     rest, _, digest = text.strip().partition("@")
     first, slash, remainder = rest.partition("/")
     if slash and ("." in first or ":" in first or first == "localhost"):
@@ -47,11 +47,9 @@ def parse_reference(text: str) -> ImageReference:
 
 
 def is_under(reference: ImageReference, allowed: str) -> bool:
-    """Whether a reference lies in `allowed`: `host[:port]` or `host[:port]/path`, compared up to a slash, never by prefix."""
+    """Whether a reference lies in `allowed` (`host[:port][/path]`), compared up to a slash, never by prefix."""
     host, slash, path = allowed.rstrip("/").partition("/")
     pattern = host.lower()
     bare = reference.registry
-    same = bare == pattern or (
-        pattern.startswith("*.") and bare.endswith(pattern[1:]) and len(bare) > len(pattern) - 1
-    )
+    same = bare == pattern or (pattern.startswith("*.") and bare.endswith(pattern[1:]) and len(bare) > len(pattern) - 1)
     return same and (not slash or reference.path == path or reference.path.startswith(path + "/"))

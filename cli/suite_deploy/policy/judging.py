@@ -94,7 +94,9 @@ def verdict_of(
         profile=name,
         on=subject.on,
         findings=findings,
-        digest=digest_of({key: value for key, value in evidence.items() if key != "inputs"} | {"inputs": inputs["digest"]}),
+        digest=digest_of(
+            {key: value for key, value in evidence.items() if key != "inputs"} | {"inputs": inputs["digest"]}
+        ),
         register=register_facts(subject.register, subject),
         evidence=evidence,
         infrastructure_digest=digest_of(_infrastructure(subject)),
@@ -106,7 +108,9 @@ def _never_silent(findings: tuple[Finding, ...], subject: Subject) -> tuple[Find
     """A run in which nothing was evaluated has failed, whatever the reason."""
     if any(item.status is not Status.NOT_APPLICABLE for item in findings):
         return findings
-    empty = Finding("RUN-000", "evaluated", Status.ERROR, Level.MANDATORY, "critical", "run", "no rule evaluated anything")
+    empty = Finding(
+        "RUN-000", "evaluated", Status.ERROR, Level.MANDATORY, "critical", "run", "no rule evaluated anything"
+    )
     return (empty, *findings)
 
 

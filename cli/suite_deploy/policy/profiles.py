@@ -105,9 +105,7 @@ def load(name: str) -> Profile:
 
 def extended(profile: Profile, settings: Settings) -> Profile:
     """The profile with a fork's further hosts."""
-    added = {
-        field: (*getattr(profile.allow, field), *getattr(settings.allow, field)) for field in Hosts.model_fields
-    }
+    added = {field: (*getattr(profile.allow, field), *getattr(settings.allow, field)) for field in Hosts.model_fields}
     return profile.model_copy(update={"allow": Hosts(**added)})
 
 

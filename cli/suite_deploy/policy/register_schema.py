@@ -10,14 +10,18 @@ from pydantic import BeforeValidator, Field, model_validator
 
 from .metadata import Strict
 
-#: A primary or vendor text · B two independent sources · C one secondary source · K general knowledge · ? looked for, not found
+#: A primary or vendor text · B two independent sources · C one secondary source · K general knowledge
+#: ? looked for, not found
 Confidence = Literal["A", "B", "C", "K", "?"]
 CONFIDENCE_ORDER: tuple[Confidence, ...] = ("A", "B", "C", "K", "?")
 Country = Annotated[str, Field(pattern=r"^[A-Z]{2}$")]
 OfferKey = Annotated[str, Field(pattern=r"^[a-z0-9-]+/[a-z0-9-]+$")]
 
 #: member states of the Union, and what the EEA adds
-EU = frozenset("AT BE BG CY CZ DE DK EE ES FI FR GR HR HU IE IT LT LU LV MT NL PL PT RO SE SI SK".split())
+EU = frozenset(
+    ("AT", "BE", "BG", "CY", "CZ", "DE", "DK", "EE", "ES", "FI", "FR", "GR", "HR", "HU",
+     "IE", "IT", "LT", "LU", "LV", "MT", "NL", "PL", "PT", "RO", "SE", "SI", "SK")
+)  # fmt: skip
 EEA = EU | frozenset(("IS", "LI", "NO"))
 
 

@@ -33,15 +33,19 @@ _BARE = re.compile(r"^(?:[a-z0-9_](?:[a-z0-9_-]*[a-z0-9_])?\.)+([a-z]{2,})\.?(?:
 _ADDRESS = re.compile(r"^(?:\d{1,3}\.){3}\d{1,3}(?::\d{1,5})?(?:/\d{1,2})?$")
 _SPLIT = re.compile(r"[\s,;|=\"'()<>]+")
 #: two-letter endings are country codes, unless the word looks like a file; longer ones count when they are common
-_LONG = frozenset(
-    "com net org info biz app dev cloud xyz online site tech live chat page link space store systems network services "
-    "digital agency media tools software email team world global alsace bzh corsica paris eus cat gal scot wales berlin "
-    "hamburg koeln tirol wien brussels vlaanderen gent frl amsterdam madrid barcelona company host hosting center".split()
-)
+_LONG = frozenset((
+    "com", "net", "org", "info", "biz", "app", "dev", "cloud", "xyz", "online", "site", "tech", "live", "chat",
+    "page", "link", "space", "store", "systems", "network", "services", "digital", "agency", "media", "tools",
+    "software", "email", "team", "world", "global", "alsace", "bzh", "corsica", "paris", "eus", "cat", "gal",
+    "scot", "wales", "berlin", "hamburg", "koeln", "tirol", "wien", "brussels", "vlaanderen", "gent", "frl",
+    "amsterdam", "madrid", "barcelona", "company", "host", "hosting", "center",
+))  # fmt: skip
 _FILE_LIKE = frozenset(("py", "sh", "md", "rs", "pl", "ps", "so", "cc", "gz", "ps", "tf", "ts", "js", "in", "pm"))
 #: identifiers that look like addresses and are never called
 NAMESPACES = frozenset(("www.w3.org", "schemas.xmlsoap.org", "schemas.microsoft.com", "json-schema.org", "purl.org"))
-_UNIT_SKIP = re.compile(r"^\s*(?:#|;|(?:Image|Documentation|Network|After|Before|Requires|Wants|PartOf|BindsTo|WantedBy|RequiredBy)=)")
+_UNIT_SKIP = re.compile(
+    r"^\s*(?:#|;|(?:Image|Documentation|Network|After|Before|Requires|Wants|PartOf|BindsTo|WantedBy|RequiredBy)=)"
+)
 
 
 @lru_cache(maxsize=256)

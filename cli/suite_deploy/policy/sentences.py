@@ -28,8 +28,9 @@ def label_name(label: str) -> str:
 def status_sentence(row: Offer, subject: Subject) -> tuple[str, ...]:
     """What the register says of a row that is not qualified, with confidence and source."""
     sources = "; ".join(subject.register.source_text(name) for name in row.source)
+    status = _STATUS.get(row.status, row.status)
     return (
-        f"{row.offer}: its {label_name(row.label)} {_STATUS.get(row.status, row.status)} (confidence {row.confidence.status}).",
+        f"{row.offer}: its {label_name(row.label)} {status} (confidence {row.confidence.status}).",
         f"Source: {sources}, {row.date}. Profile {subject.profile.name} requires a qualified offer.",
         row.note,
     )

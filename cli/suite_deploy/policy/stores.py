@@ -28,7 +28,9 @@ def endpoint_problem(subject: Subject, key: str) -> str | None:
         return None
     owner = subject.register.owner_of_host(host)
     if owner:
-        return f"{host} is {owner.provider} {owner.ids[0]} ({owner.city}), which is not of {offer or 'a declared offer'}."
+        return (
+            f"{host} is {owner.provider} {owner.ids[0]} ({owner.city}), which is not of {offer or 'a declared offer'}."
+        )
     domain = str(subject.get("domain", ""))
     parent = domain.partition(".")[2]
     if host.endswith(f".{domain}") or (parent.count(".") >= 1 and host.endswith(f".{parent}")):
@@ -49,11 +51,12 @@ def place_problem(subject: Subject, key: str) -> str | None:
     here = [row for row in rows if host_in(host, row.hosts)] or list(rows)
     outside = [row for row in here if row.country not in (EU if profile.location == "eu" else EEA)]
     if outside:
-        return f"{outside[0].ids[0]} is {outside[0].city} ({outside[0].country}); profile {profile.name} allows {profile.places}."
+        first = outside[0]
+        return f"{first.ids[0]} is {first.city} ({first.country}); profile {profile.name} allows {profile.places}."
     for label in subject.labels:
         row = subject.register.decision(offer, label, subject.on)
         if row is None or row.status != "qualified":
-            return f"{offer} holds no {label_name(label)}, which profile {profile.name} requires of every place data lies in."
+            return f"{offer} holds no {label_name(label)}, which {profile.name} requires of every place data lies in."
         if not in_force(row.since, row.until, subject.on):
             return f"the {label_name(label)} of {offer} is not in force on {subject.on}."
         scope = row.services.get("object")

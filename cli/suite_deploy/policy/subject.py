@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""What rules judge: the inventory as written, what was rendered from it, ambient settings, a day, a register, a profile.
+"""What rules judge: the inventory as written, what was rendered, ambient settings, a day, a register, a profile.
 
 Small and explicit, so that a case can be a few lines of suite.yml or of a rendered file.
 """
@@ -168,7 +168,7 @@ class Subject:
         else:
             rows = self.register.find_regions(self.region, auth_host=self.auth_host) if self.auth_host else []
         named = [row for row in rows if self.auth_host and self.register.has_auth_host(row, self.auth_host)]
-        return (named or rows or [None])[0]
+        return next(iter(named or rows), None)
 
     @cached_property
     def offer_regions(self) -> tuple[Region, ...]:
@@ -232,4 +232,3 @@ class Subject:
         if not isinstance(written, Mapping):
             return {}
         return written if written.get("contract") and written.get("attestation_sha256") else {}
-

@@ -64,7 +64,8 @@ def _paragraph(item: Finding, verdict: Verdict) -> str:
     if item.status in (Status.FAIL, Status.ERROR) and item.remediation and not item.details:
         lines.append(f"  {item.remediation}")
     if item.status is Status.WAIVED and item.waiver:
-        lines.append(f"  Waived until {item.waiver['expires']} by {item.waiver['approver']}: {item.waiver['reason']} ({item.waiver['ticket']})")
+        why = f"{item.waiver['reason']} ({item.waiver['ticket']})"
+        lines.append(f"  Waived until {item.waiver['expires']} by {item.waiver['approver']}: {why}")
     level = item.level.value if item.status is Status.FAIL else f"{item.level.value}, {item.status.value}"
     severity = f" ({item.severity})" if item.level.value == "advisory" else ""
     lines.append(f"  [{item.rule} {level}{severity} · register of {verdict.register['as_of']} · {item.documentation}]")
@@ -76,12 +77,9 @@ def _summary(verdict: Verdict) -> Iterator[str]:
     advisory = sum(1 for item in verdict.findings if item.status.value == "fail" and not item.is_blocking)
     for note in verdict.notes:
         yield f"note: {note}"
-    for text in verdict.evidence.get("hosting", ()):
-        yield text
-    yield (
-        f"{verdict.suite}: profile {verdict.profile}, judged on {verdict.on} with the register of {verdict.register['as_of']} "
-        f"({verdict.register['age_days']} days old)"
-    )
+    yield from verdict.evidence.get("hosting", ())
+    register = f"the register of {verdict.register['as_of']} ({verdict.register['age_days']} days old)"
+    yield f"{verdict.suite}: profile {verdict.profile}, judged on {verdict.on} with {register}"
     yield (
         f"{counts['pass']} passed, {counts['fail'] - advisory} failed, {advisory} warnings, {counts['error']} errors, "
         f"{counts['waived']} waived, {counts['not_applicable']} not applicable"

@@ -36,7 +36,9 @@ def render_junit(verdict: Verdict) -> str:
 
 
 def _case(suite: ElementTree.Element, item: Finding) -> None:
-    case = ElementTree.SubElement(suite, "testcase", classname=f"policies.{item.rule}", name=_clean(f"{item.clause}: {item.target}"))
+    case = ElementTree.SubElement(
+        suite, "testcase", classname=f"policies.{item.rule}", name=_clean(f"{item.clause}: {item.target}")
+    )
     if item.file:
         case.set("file", item.file)
         case.set("line", str(item.line))
