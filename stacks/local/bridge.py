@@ -11,7 +11,7 @@ from ipaddress import IPv4Address, IPv4Network
 from itertools import chain
 from pathlib import Path
 
-from stacks.local.system import run, write_atomically
+from stacks.local.system import run, write_if_changed
 from suite_deploy.errors import CouldNotRun
 
 #: Searched in this order; none overlaps the container networks (10.89.0.0/16) or what home routers usually hand out.
@@ -112,7 +112,7 @@ def in_use(own_bridge: str, own_subnet: IPv4Network | None = None) -> Iterator[I
 
 def ensure(network: Network, record: Path, owner: str) -> None:
     """Make the bridge, its address and the trap route; `owner` (suite and state directory) marks it as ours."""
-    write_atomically(record, network.to_json())
+    write_if_changed(record, network.to_json())
     links = json.loads(run(["ip", "-j", "link", "show"], doing="list interfaces").stdout)
     link = next((link for link in links if link["ifname"] == network.bridge), None)
     if link and link.get("ifalias") not in (None, owner):

@@ -12,23 +12,33 @@ import signal
 from dataclasses import dataclass
 from pathlib import Path
 
+from stacks.local.system import wait_until
 from suite_deploy.errors import CouldNotRun
 
 
 @dataclass(frozen=True)
 class Hierarchy:
-    """Where control groups are mounted. `memory` is the v1 hierarchy that counts memory, None where v2 does."""
+    """Where control groups are mounted. `memory` is the v1 hierarchy that counts memory, None where v2 does.
+
+    `mirror` is v1's hierarchy without a controller, where nspawn repeats what it makes in the unified one.
+    """
 
     unified: Path
-    memory: Path | None
+    memory: Path | None = None
+    mirror: Path | None = None
 
     def directories(self, machine: str) -> list[Path]:
+        """The groups a host is put into."""
         return [root / machine for root in (self.unified, self.memory) if root]
+
+    def traces(self, machine: str) -> list[Path]:
+        """The groups there may be of it."""
+        return [root / machine for root in (self.unified, self.memory, self.mirror) if root]
 
 
 def hierarchy(mounts: str) -> Hierarchy:
     """Read the layout from the text of /proc/self/mounts: v2 alone, or v1 with a v2 tree beside it (hybrid)."""
-    unified = memory = None
+    unified = memory = mirror = None
     for line in mounts.splitlines():
         fields = line.split()
         if len(fields) < 4:
@@ -37,9 +47,11 @@ def hierarchy(mounts: str) -> Hierarchy:
             unified = Path(fields[1])
         elif fields[2] == "cgroup" and "memory" in fields[3].split(","):
             memory = Path(fields[1])
+        elif fields[2] == "cgroup" and "name=systemd" in fields[3].split(","):
+            mirror = Path(fields[1])
     if unified is None:
         raise CouldNotRun("control groups v2 are not mounted on this machine: mount -t cgroup2 none /sys/fs/cgroup")
-    return Hierarchy(unified, memory)
+    return Hierarchy(unified, memory, mirror)
 
 
 def current() -> Hierarchy:
@@ -62,7 +74,7 @@ def make(machine: str) -> list[Path]:
 def processes(machine: str) -> list[int]:
     """Every process in the host's groups."""
     found: set[int] = set()
-    for root in current().directories(machine):
+    for root in current().traces(machine):
         for file in root.rglob("cgroup.procs") if root.is_dir() else ():
             with contextlib.suppress(OSError):
                 found.update(int(line) for line in file.read_text(encoding="ascii").split())
@@ -70,16 +82,23 @@ def processes(machine: str) -> list[int]:
 
 
 def remove(machine: str) -> None:
-    """Kill what is left in the groups and remove them, the innermost first."""
+    """Kill what is left in the groups and remove them. Raises CouldNotRun when something will not go."""
     for pid in processes(machine):
         with contextlib.suppress(ProcessLookupError):
             os.kill(pid, signal.SIGKILL)
-    for root in current().directories(machine):
-        if root.is_dir():
-            inner = sorted((path for path in root.rglob("*") if path.is_dir()), key=lambda path: -len(path.parts))
-            for directory in [*inner, root]:
-                with contextlib.suppress(FileNotFoundError):
-                    directory.rmdir()
+    # A group stays busy until the last of its processes has really gone.
+    if not wait_until(lambda: all(_removed(root) for root in current().traces(machine)), 15):
+        left = ", ".join(map(str, processes(machine))) or "none"
+        raise CouldNotRun(f"the control groups of {machine} cannot be removed; processes in them: {left}")
+
+
+def _removed(group: Path) -> bool:
+    """Remove a group with those inside it, the innermost first; whether it is gone."""
+    inner = sorted((path for path in group.rglob("*") if path.is_dir()), key=lambda path: -len(path.parts))
+    for directory in [*inner, group]:
+        with contextlib.suppress(OSError):
+            directory.rmdir()
+    return not group.exists()
 
 
 def memory_used(group: Path) -> int | None:

@@ -16,7 +16,7 @@ from typing import Any, Literal
 from stacks.local import bridge, guest, hostsfile, packages, services, sources, tree
 from stacks.local.layout import HostWanted, Layout
 from stacks.local.machine import Machine
-from stacks.local.system import machine_lock, remove_tree, require_root, run, write_atomically
+from stacks.local.system import machine_lock, remove_tree, require_root, run, write_if_changed
 from suite_deploy.errors import CouldNotRun
 from suite_deploy.model.outputs import HostOutput, PlanItem, Progress, StackOutputs
 
@@ -281,10 +281,10 @@ class LocalDriver:
             f"{host.name},{host.address} {guest.host_key(Machine(self.layout, host.name).root)}\n"
             for host in outputs.hosts
         ]
-        _write_if_changed(self.layout.known_hosts, "".join(lines))
+        write_if_changed(self.layout.known_hosts, "".join(lines))
         with machine_lock(self.layout.machine_lock, lambda _: None, "/etc/hosts"):
             hostsfile.update(self.suite, outputs.dns_records)
-        _write_if_changed(self.layout.outputs_record, _outputs_to_json(outputs))
+        write_if_changed(self.layout.outputs_record, _outputs_to_json(outputs))
 
     def _kept(self) -> list[str]:
         kept = []
@@ -293,11 +293,6 @@ class LocalDriver:
         if (self.layout.state_dir / "secrets.yml").exists():
             kept.append(f"secrets {self.layout.state_dir / 'secrets.yml'}")
         return kept
-
-
-def _write_if_changed(path: Path, text: str) -> None:
-    if not path.exists() or path.read_text(encoding="utf-8") != text:
-        write_atomically(path, text)
 
 
 def _ssh_answers(address: IPv4Address) -> bool:

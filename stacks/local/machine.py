@@ -221,7 +221,6 @@ class Machine:
             wait_until(lambda: not any(alive(pid) for pid in supervisors), 3)
         stop_processes([pid for pid in supervisors if alive(pid)], seconds=10)
         if not has_systemd():
-            wait_until(lambda: not cgroups.processes(self.name), 5)
             cgroups.remove(self.name)
 
     def _launchers(self) -> list[int]:

@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
-from stacks.local.system import run, write_atomically
+from stacks.local.system import run, write_if_changed
 
 GUEST_RELEASE = "trixie"
 DEBIAN_KEYRING = "/usr/share/keyrings/debian-archive-keyring.gpg"
@@ -99,8 +99,7 @@ def remember(mirrors: Mirrors, record: Path) -> None:
     """Keep what was found, readable by the owner only: a mirror's address may hold a login."""
     keyring = str(mirrors.keyring) if mirrors.keyring else ""
     text = json.dumps({**asdict(mirrors), "keyring": keyring, "apt_state": _apt_state()}, indent=1) + "\n"
-    if not record.exists() or record.read_text(encoding="utf-8") != text:
-        write_atomically(record, text, 0o600)
+    write_if_changed(record, text, 0o600)
 
 
 def _apt_state() -> str:

@@ -139,6 +139,15 @@ def write_atomically(path: Path, text: str, mode: int = 0o644, owner: tuple[int,
         raise
 
 
+def write_if_changed(path: Path, text: str, mode: int = 0o644) -> None:
+    """As `write_atomically`, but leaves a file alone that says the same already."""
+    same = False
+    with contextlib.suppress(FileNotFoundError, UnicodeDecodeError):
+        same = path.read_text(encoding="utf-8") == text
+    if not same:
+        write_atomically(path, text, mode)
+
+
 def remove_tree(path: Path) -> None:
     """Remove a directory tree; refuses to descend into anything mounted below it."""
     if not path.exists():

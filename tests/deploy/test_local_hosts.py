@@ -115,8 +115,10 @@ def test_packages_come_through_the_cache_and_nothing_else_goes_out(outputs: Stac
 
 
 def test_containers_get_user_namespaces_and_names(outputs: StackOutputs) -> None:
-    ssh(outputs, "sudo mkdir -p /tmp/i/bin && sudo cp -L /bin/dash /tmp/i/bin/sh && cd /tmp/i &&"
-                 " for f in $(ldd bin/sh | grep -o '/[^ ]*'); do sudo mkdir -p .$(dirname $f); sudo cp -L $f .$f; done")  # fmt: skip
+    copy_libraries = (
+        "for f in $(ldd bin/sh | grep -o '/[^ ]*'); do sudo mkdir -p .$(dirname $f); sudo cp -L $f .$f; done"
+    )
+    ssh(outputs, f"sudo mkdir -p /tmp/i/bin && sudo cp -L /bin/dash /tmp/i/bin/sh && cd /tmp/i && {copy_libraries}")
     ssh(outputs, "sudo tar -C /tmp/i -c . | sudo podman import - localhost/tiny 2>&1")
     mapped = (
         "podman run --rm --uidmap 0:2000000:65536 localhost/tiny /bin/sh -c 'read a b c < /proc/self/uid_map; echo $b'"
@@ -166,7 +168,7 @@ def test_memory_in_use_is_counted(outputs: StackOutputs, state: Path) -> None:
 def test_hosts_are_added_and_removed_while_others_stay(outputs: StackOutputs, state: Path) -> None:
     uptime = ssh(outputs, "stat -c %Z /proc/1")
     two = driver(state, 2).apply(print)
-    assert ssh(two, f"ping -c1 -W2 {two.hosts[0].private_address} > /dev/null && hostname", host=1) == "one-2"
+    assert ssh(two, f"sudo ping -c1 -W2 {two.hosts[0].private_address} > /dev/null && hostname", host=1) == "one-2"
     assert ssh(two, "stat -c %Z /proc/1") == uptime
     assert ssh(two, "cat /etc/machine-id", host=1) != ssh(two, "cat /etc/machine-id")
     assert driver(state, 1).apply(print) == outputs

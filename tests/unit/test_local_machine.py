@@ -24,6 +24,7 @@ HYBRID = """\
 tmpfs /sys/fs/cgroup tmpfs rw 0 0
 cgroup /sys/fs/cgroup/cpu,cpuacct cgroup rw,cpu,cpuacct 0 0
 cgroup /sys/fs/cgroup/memory cgroup rw,relatime,memory 0 0
+cgroup /sys/fs/cgroup/systemd cgroup rw,xattr,name=systemd 0 0
 cgroup2 /sys/fs/cgroup/unified cgroup2 rw 0 0
 """
 
@@ -31,6 +32,7 @@ cgroup2 /sys/fs/cgroup/unified cgroup2 rw 0 0
 def test_a_hybrid_tree_counts_memory_in_the_old_hierarchy() -> None:
     layout = cgroups.hierarchy(HYBRID)
     assert layout.directories("m") == [Path("/sys/fs/cgroup/unified/m"), Path("/sys/fs/cgroup/memory/m")]
+    assert Path("/sys/fs/cgroup/systemd/m") in layout.traces("m"), "nspawn makes that one itself"
 
 
 def test_a_pure_tree_has_one_group_per_host() -> None:
