@@ -114,6 +114,8 @@ def run_playbook(
         "ANSIBLE_NOCOLOR": "1",
         "ANSIBLE_PIPELINING": "1",
         "ANSIBLE_ROLES_PATH": str(ROOT / "roles"),
+        # else Ansible shares one connection per host *name*, and two sessions at once end up on the same host
+        "ANSIBLE_SSH_ARGS": "",
         "ANSIBLE_STDOUT_CALLBACK": "ansible.posix.json",
     }
     program = Path(sys.executable).parent / "ansible-playbook"
