@@ -2,10 +2,38 @@
 """Encryption of volumes and buckets."""
 
 import re
+from collections.abc import Iterator
 
-from suite_deploy.policy.rule import UNKNOWN, Resource, Subject, resource_clause
+from suite_deploy.policy.rule import (
+    UNKNOWN,
+    Outcome,
+    Resource,
+    Subject,
+    clause,
+    failed,
+    not_applicable,
+    passed,
+    resource_clause,
+)
 
 _ENCRYPTED_TYPE = re.compile(r"luks|encrypt|crypt", re.IGNORECASE)
+
+
+KEY = "infrastructure.volumes"
+
+
+@clause("volumes_declared")
+def volumes_declared(subject: Subject) -> Iterator[Outcome]:
+    hosts = subject.get("infrastructure.hosts", {})
+    kind, encrypted = subject.get(f"{KEY}.type"), subject.get(f"{KEY}.encrypted")
+    if not subject.is_cloud or not any(host.get("volumes") for host in hosts.values()):
+        yield not_applicable(KEY, "no data volume of a provider is asked for")
+    elif encrypted is False:
+        yield failed(f"{KEY}.encrypted", "is false: data volumes would be readable for whoever gets hold of a disk.")
+    elif encrypted or (kind and _ENCRYPTED_TYPE.search(str(kind))):
+        yield passed(KEY, str(kind or "encrypted"))
+    else:
+        yield failed(KEY, f"{f'the type {kind!r}' if kind else 'nothing'} says that data volumes are encrypted.")
 
 
 @resource_clause("volume_encrypted", "openstack:blockstorage/volume:Volume", "pulumi-python:dynamic/outscale:Volume")

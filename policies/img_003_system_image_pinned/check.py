@@ -1,27 +1,28 @@
 # SPDX-License-Identifier: MIT
 """System images."""
 
-import re
 from collections.abc import Iterator
 
 from suite_deploy.policy.hosts import host_in, host_of
 from suite_deploy.policy.rule import Outcome, Resource, Subject, clause, failed, not_applicable, passed, resource_clause
 
 KEY = "infrastructure.image"
-_ID = re.compile(r"^(?:[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}|ami-[0-9a-f]{8})$")
 
 
 @clause("image_pinned")
 def image_pinned(subject: Subject) -> Iterator[Outcome]:
-    written = subject.get(KEY)
+    written = subject.get(KEY, {})
+    url = written.get("url")
     if not subject.is_cloud:
         yield not_applicable(KEY, f"the driver {subject.driver} creates no host from an image of a provider")
-    elif not written:
+    elif not any(written.get(name) for name in ("id", "name", "url")):
         yield failed(KEY, "is not written, so the provider's own image of that name would be taken unseen.")
-    elif _ID.match(str(written)) or subject.get("infrastructure.image_sha256"):
-        yield passed(KEY, str(written))
+    elif url and not host_in(host_of(str(url)) or "", subject.profile.allow.image_sources):
+        yield failed(f"{KEY}.url", f"{host_of(str(url))} is no listed source.")
+    elif written.get("id") or written.get("sha256"):
+        yield passed(KEY, str(written.get("id") or written.get("name") or url))
     else:
-        yield failed(KEY, f"{written!r} is a name without a checksum.")
+        yield failed(KEY, f"{url or written.get('name')!r} has no checksum (`sha256`).")
 
 
 @resource_clause("image_source", "openstack:images/image:Image")

@@ -37,6 +37,8 @@ def _used(subject: Subject) -> Iterator[tuple[str, str]]:
     hosts = subject.get("infrastructure.hosts", {})
     if any(host.get("volumes") for host in hosts.values()):
         yield "block", "infrastructure.hosts"
+    if subject.get("infrastructure.object_store"):
+        yield "object", "infrastructure.object_store"
     for key in ("state.s3", "backup.target"):
         if subject.get(key) and subject.get(f"{key}.offer") in (None, subject.offer):
             yield "object", key

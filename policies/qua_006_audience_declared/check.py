@@ -11,7 +11,7 @@ ENTITY, SENSITIVITY = "data.entity", "data.sensitivity"
 
 @clause("entity_declared")
 def entity_declared(subject: Subject) -> Iterator[Outcome]:
-    yield from _declared(subject, ENTITY, "who is served (state-administration, state-operator, gip, territorial …)")
+    yield from _declared(subject, ENTITY, "who is served (state, state-operator, gip, commune …)")
 
 
 @clause("sensitivity_declared")

@@ -45,6 +45,23 @@ def sign_in_host(subject: Subject) -> Iterator[Outcome]:
         )
 
 
+@clause("declared_endpoints")
+def declared_endpoints(subject: Subject) -> Iterator[Outcome]:
+    written = {
+        f"infrastructure.endpoints.{name}": url for name, url in subject.get("infrastructure.endpoints", {}).items()
+    }
+    if subject.get("infrastructure.object_store.endpoint"):
+        written["infrastructure.object_store.endpoint"] = subject.get("infrastructure.object_store.endpoint")
+    if not written:
+        yield not_applicable("infrastructure.endpoints", "none is overridden and no object store is named")
+    for key, url in written.items():
+        host = host_of(str(url))
+        if host_in_region(host, subject):
+            yield passed(key, str(url))
+        else:
+            yield failed(key, f"{host or url} is not of {subject.provider or 'the provider'} {subject.region}.")
+
+
 @clause("ambient_endpoints_agree")
 def ambient_endpoints_agree(subject: Subject) -> Iterator[Outcome]:
     if not subject.is_cloud:

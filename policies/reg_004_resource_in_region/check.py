@@ -1,8 +1,20 @@
 # SPDX-License-Identifier: MIT
 """Region and zone of single resources."""
 
+from collections.abc import Iterator
+
 from suite_deploy.policy.resource import walk
-from suite_deploy.policy.rule import UNKNOWN, Resource, Subject, resource_clause
+from suite_deploy.policy.rule import (
+    UNKNOWN,
+    Outcome,
+    Resource,
+    Subject,
+    clause,
+    failed,
+    not_applicable,
+    passed,
+    resource_clause,
+)
 
 REGION_KEYS = ("region", "regionName")
 ZONE_KEYS = frozenset(
@@ -19,6 +31,18 @@ ACCOUNT_WIDE = frozenset(
         "ovh:CloudProject/userS3Credential:UserS3Credential",
     )
 )
+
+
+@clause("host_zones")
+def host_zones(subject: Subject) -> Iterator[Outcome]:
+    hosts = subject.get("infrastructure.hosts", {})
+    named = {name: host["zone"] for name, host in hosts.items() if host.get("zone")}
+    if not named:
+        yield not_applicable("infrastructure.hosts", "no host names a zone")
+    for name, zone in named.items():
+        problem = _zone_problem(str(zone), subject)
+        key = f"infrastructure.hosts.{name}.zone"
+        yield failed(key, problem) if problem else passed(key, str(zone))
 
 
 @resource_clause(
@@ -45,16 +69,18 @@ def zone_of_region(resource: Resource, subject: Subject) -> str | None:
         for _, value in walk(resource.props[key]):
             if value is UNKNOWN or not value:
                 continue
-            zones = subject.region_row.zones if subject.region_row else ()
-            if not zones:
-                return (
-                    None
-                    if value == "nova"
-                    else f"names the zone {value!r}; the register knows none of {subject.region}."
-                )
-            if value not in zones:
-                return f"names the zone {value!r}; {subject.region} has {', '.join(zones)}."
+            problem = _zone_problem(value, subject)
+            if problem:
+                return problem
     return None
+
+
+def _zone_problem(zone: str, subject: Subject) -> str | None:
+    zones = subject.region_row.zones if subject.region_row else ()
+    if zone in zones or (not zones and zone == "nova"):
+        return None
+    known = f"{subject.region} has {', '.join(zones)}" if zones else f"the register knows none of {subject.region}"
+    return f"names the zone {zone!r}; {known}."
 
 
 def _store_names(subject: Subject) -> tuple[str, ...]:

@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: MIT
 """Second regions in settings and resources."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from suite_deploy.policy.places import SECOND_REGION_KEY
+from suite_deploy.policy.register_schema import Region
 from suite_deploy.policy.resource import walk
 from suite_deploy.policy.rule import (
     UNKNOWN,
@@ -17,6 +18,8 @@ from suite_deploy.policy.rule import (
     resource_clause,
 )
 
+STORES = ("s3.", "oos.", "s3-beta.")
+
 
 @clause("inventory_regions")
 def inventory_regions(subject: Subject) -> Iterator[Outcome]:
@@ -27,10 +30,7 @@ def inventory_regions(subject: Subject) -> Iterator[Outcome]:
         said = True
         region, offer = str(subject.get(f"{key}.region", "")), subject.get(f"{key}.offer") or subject.offer
         rows = subject.register.regions_of(str(offer)) if offer else ()
-        names = {name for row in rows for name in row.ids}
-        names |= {
-            host.split(".")[1] for row in rows for host in row.hosts if host.startswith(("s3.", "oos.", "s3-beta."))
-        }
+        names = {name for row in rows for name in row.ids} | _store_names(rows)
         if region in names:
             yield passed(f"{key}.region", region)
         else:
@@ -39,6 +39,18 @@ def inventory_regions(subject: Subject) -> Iterator[Outcome]:
                 f"{region or 'no region'} is no region of {offer or 'a declared offer'}.",
                 f"Its regions: {', '.join(sorted(names))}." if names else "",
             )
+    here = {subject.region} | _store_names((subject.region_row,) if subject.region_row else ())
+    own = {name for row in subject.offer_regions for name in row.ids}
+    store = subject.get("infrastructure.object_store.region")
+    lists = {"infrastructure.object_store.region": [store] if store else []}
+    lists |= {key: subject.get(key, ()) for key in ("infrastructure.object_store.replicate_to", "backup.replicate_to")}
+    for key, regions in lists.items():
+        for region in regions:
+            said = True
+            if region in here or (key == "backup.replicate_to" and region in own):
+                yield passed(key, region)
+            else:
+                yield failed(key, f"names {region}; data stays in {subject.region}.")
     if not said:
         yield not_applicable("state", "neither state nor backups name a region")
 
@@ -61,3 +73,8 @@ def no_region_enabled(resource: Resource, subject: Subject) -> str | None:
     if name is UNKNOWN or name != subject.region:
         return f"opens the region {name} for the project; the inventory declares {subject.region}."
     return None
+
+
+def _store_names(rows: Iterable[Region]) -> set[str]:
+    """What the object stores of these regions call the same place."""
+    return {host.split(".")[1] for row in rows for host in row.hosts if host.startswith(STORES)}

@@ -10,6 +10,7 @@ from suite_deploy.policy.rule import Outcome, Resource, Subject, clause, failed,
 KEYS = (
     "infrastructure.auth_url",
     "infrastructure.endpoint",
+    "infrastructure.object_store.endpoint",
     "state.s3.endpoint",
     "backup.target.endpoint",
     "tls.directory",
@@ -18,7 +19,8 @@ KEYS = (
 
 @clause("inventory_https")
 def inventory_https(subject: Subject) -> Iterator[Outcome]:
-    plain = [(key, str(subject.get(key))) for key in KEYS if str(subject.get(key, "")).lower().startswith("http://")]
+    keys = [*KEYS, *(f"infrastructure.endpoints.{name}" for name in subject.get("infrastructure.endpoints", {}))]
+    plain = [(key, str(subject.get(key))) for key in keys if str(subject.get(key, "")).lower().startswith("http://")]
     for key, value in plain:
         yield failed(key, f"{value} is not encrypted; https is required.")
     if subject.get("infrastructure.insecure"):

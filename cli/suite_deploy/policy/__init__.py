@@ -18,12 +18,12 @@ def judge(
     deployment: Deployment,
     rendered_tree: RenderedTree | None,
     *,
-    on: date | None = None,
+    on: date | str | None = None,
     ambient: Mapping[str, str],
 ) -> Verdict:
     """Judge a deployment and what was rendered from it. Starts no process, opens no socket, writes nothing.
 
-    on: the day judged; today in Europe/Paris when None. ambient: what collect_ambient() found.
+    on: the day judged (YYYY-MM-DD as text); today in Europe/Paris when None. ambient: what collect_ambient() found.
     Raises InvalidInput when the register, a fork's rules or the waivers file cannot be used.
     """
     from .judging import judge_deployment

@@ -6,7 +6,7 @@ from __future__ import annotations
 from datetime import UTC, date, datetime
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from ..errors import CouldNotRun
+from ..errors import CouldNotRun, InvalidInput, Problem
 
 ZONE = "Europe/Paris"
 
@@ -23,6 +23,18 @@ def paris_day(moment: datetime | None = None) -> date:
         return moment.astimezone(ZoneInfo(ZONE)).date()
     except ZoneInfoNotFoundError as error:
         raise CouldNotRun(f"this machine knows no time zone {ZONE}. Install the package tzdata.") from error
+
+
+def day_of(on: date | str | None) -> date:
+    """The day to judge: given, or as YYYY-MM-DD, or today in Europe/Paris. Raises InvalidInput for other text."""
+    if on is None:
+        return paris_day()
+    if isinstance(on, str):
+        try:
+            return date.fromisoformat(on)
+        except ValueError as error:
+            raise InvalidInput([Problem("--on", 0, "", f"{on!r} is no day.", "Accepted: YYYY-MM-DD.")]) from error
+    return on
 
 
 def in_force(since: date | None, until: date | None, on: date) -> bool:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from ..model.inventory import shown
 from . import profiles, ruleset, waivers
 from .adapter import subject_of
-from .clock import paris_day
+from .clock import day_of
 from .engine import judge_resources, judge_subject, ordered
 from .evidence import bundle, digest_of, inputs_of, register_facts
 from .findings import Finding, Level, Status, Verdict
@@ -31,7 +31,7 @@ def judge_deployment(
     deployment: Deployment,
     rendered_tree: RenderedTree | None,
     *,
-    on: date | None = None,
+    on: date | str | None = None,
     ambient: Mapping[str, str],
     resources: Sequence[Resource] | None = None,
 ) -> Verdict:
@@ -40,7 +40,7 @@ def judge_deployment(
     resources: single resources to judge as well (exported state). Raises InvalidInput for a register, a fork's
     rules or a waivers file that cannot be used.
     """
-    day = on or paris_day()
+    day = day_of(on)
     rules = ruleset.load(deployment.directory, profile=deployment.suite.profile)
     profile = profiles.extended(profiles.load(deployment.suite.profile), rules.settings)
     subject = subject_of(

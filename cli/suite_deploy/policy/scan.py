@@ -148,7 +148,10 @@ def hosts_of_text(text: str) -> Iterator[str]:
 def _bare(word: str) -> str | None:
     word = word.strip(".")
     if _ADDRESS.match(word):
-        literal = word.partition("/")[0].partition(":")[0]
+        literal, _, prefix = word.partition("/")
+        if prefix and int(prefix) < 32:
+            return None
+        literal = literal.partition(":")[0]
         return literal if address_of(literal) is not None and not is_private(literal) else None
     found = _BARE.match(word)
     if not found:

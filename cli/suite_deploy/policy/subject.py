@@ -214,7 +214,7 @@ class Subject:
         parts: list[Confidence] = []
         for label in self.labels:
             row = self.decision(label)
-            if row:
+            if row and row.status == "qualified":
                 parts.append(row.confidence.dates)
         if self.region_row:
             parts.append(self.region_row.link)
