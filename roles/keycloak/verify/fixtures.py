@@ -45,6 +45,14 @@ class Administration:
         assert answer.ok, f"{method} {path.partition('?')[0]} answered {answer.status_code}"
         return answer.json() if answer.content else None
 
+    def get(self, path: str = "") -> Any:
+        """What the API says; path: below the suite's realm."""
+        return self._call("GET", path)
+
+    def status_elsewhere(self, path: str) -> int:
+        """How a request outside the suite's realm is answered; path: below /admin/realms/."""
+        return self._session.get(f"{self._base}/admin/realms/{path}", timeout=_TIMEOUT).status_code
+
     def find(self, username: str) -> dict[str, Any]:
         """The account as the API describes it."""
         found = self._call("GET", f"users?exact=true&username={username}")
@@ -83,16 +91,26 @@ def permanent_accounts(administration: Callable[[], Administration]) -> Iterator
 
 
 @pytest.fixture(scope="session")
-def people(deployment: Deployment, machines: Mapping[str, Machine], secret: Callable[[str], str]) -> Iterator[People]:
+def administration(
+    deployment: Deployment, machines: Mapping[str, Machine], secret: Callable[[str], str]
+) -> Iterator[Callable[[], Administration]]:
+    """Signs in anew for each use: tokens last a minute."""
+    identity = deployment.provider_of("identity")
+    assert identity is not None, "there is no identity provider"
+    service = next(name for name, item in identity.description.services.items() if item.port)
+    port = identity.loopback_port(service, identity.description.services[service].port or 0)
+    with machines[identity.host].tunnel(port) as local:
+        key = secret(f"{identity.slug}.automation")
+        yield lambda: Administration(local, key)
+
+
+@pytest.fixture(scope="session")
+def people(request: pytest.FixtureRequest, deployment: Deployment, secret: Callable[[str], str]) -> Iterator[People]:
     identity = deployment.provider_of("identity")
     assert identity is not None, "there is no identity provider"
     if deployment.suite.profile == "dev":
         first, second = (Person(name, Secret(name, secret(f"{identity.slug}.demo_{name}"))) for name in _DEMO)
         yield first, second
         return
-    service = next(name for name, item in identity.description.services.items() if item.port)
-    port = identity.loopback_port(service, identity.description.services[service].port or 0)
-    with machines[identity.host].tunnel(port) as local:
-        key = secret(f"{identity.slug}.automation")
-        with permanent_accounts(lambda: Administration(local, key)) as accounts:
-            yield accounts
+    with permanent_accounts(request.getfixturevalue("administration")) as accounts:
+        yield accounts
