@@ -113,6 +113,16 @@ def test_a_changed_recipe_is_built_anew(world: World, tmp_path: Path) -> None:
     assert read_lock(world.lock)[APP].recipe == changed.key
 
 
+def test_an_image_built_anew_with_newer_packages_replaces_the_pinned_one(world: World, tmp_path: Path) -> None:
+    wanted = recipe(tmp_path / "r")
+    first = world.resolve(APP, recipes=[wanted])
+    newer = build(world.store, recipe(tmp_path / "newer", tag="2"), lambda text: None).digest
+    world.store.remember_image(wanted.key, {"digest": newer, "reference": APP, "built": now().isoformat()})
+    second = world.resolve(APP, recipes=[wanted])
+    assert first.pinned[APP] != second.pinned[APP]
+    assert second.pinned[APP].endswith(newer)
+
+
 def test_a_recipe_for_another_version_is_no_recipe_for_this_one(world: World, tmp_path: Path) -> None:
     result = world.resolve("registry.invalid/app:2", recipes=[recipe(tmp_path / "r")])
     assert f"the recipe makes {APP}" in result.skipped["registry.invalid/app:2"]

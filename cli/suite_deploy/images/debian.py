@@ -51,6 +51,8 @@ _DPKG_OPTIONS = (
     "path-exclude=/usr/share/locale/*",
     "path-exclude=/usr/share/doc/*",
     "path-include=/usr/share/doc/*/copyright",
+    # the tree is thrown away when anything goes wrong
+    "force-unsafe-io",
 )
 #: what of the machine's apt configuration must hold for the archive to be reachable
 _KEPT_APT_SETTINGS = re.compile(
@@ -118,7 +120,9 @@ def _bootstrap(store: Store, suite: str, packages: Iterable[str], base: Part | N
             below = shlex.quote(str(store.blob(base.digest)))
             command += ["--variant=custom", f'--setup-hook=tar -C "$1" -xzf {below}']
         command += [suite, output, _sources(work, suite)]
-        run(command, environment=clean_environment({"SOURCE_DATE_EPOCH": "0", "LC_ALL": "C.UTF-8"}))
+        # below the workspace: swept if we are killed, and no tmpfs, which may be small and without device files
+        variables = {"SOURCE_DATE_EPOCH": "0", "LC_ALL": "C.UTF-8", "TMPDIR": str(work)}
+        run(command, environment=clean_environment(variables))
         with system_entries(output, machine_file) as entries:
             accounts = {name: _text(entries, f"etc/{name}") for name in ("passwd", "group")}
             if base is None:

@@ -128,8 +128,12 @@ class _Work:
     def usable(self, name: str, pin: Pin) -> bool:
         """Whether the pinned image is still right, and in the suite's registry after this call."""
         recipe = self.recipes.get(name)
-        if pin.origin == "recipe" and (recipe is None or recipe.key != pin.recipe):
-            return False
+        if pin.origin == "recipe":
+            if recipe is None or recipe.key != pin.recipe:
+                return False
+            # built anew since, with newer packages
+            if is_built(self.store, recipe) not in (None, pin.digest):
+                return False
         if not self.registry.has(split(name)[0], pin.digest):
             if self.store.has_image(pin.digest):
                 self._push(name, pin.digest)

@@ -195,7 +195,7 @@ class Store:
         with self.lock("work"):
             _sweep(folder)
             mine.mkdir()
-            mine.chmod(0o711)
+            mine.chmod(0o755)
             owner = (folder / f"{mine.name}.owner").open("w")
             fcntl.flock(owner, fcntl.LOCK_EX)
         try:
