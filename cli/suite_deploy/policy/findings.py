@@ -96,8 +96,8 @@ class Finding:
 
     @property
     def is_blocking(self) -> bool:
-        """Whether this finding alone stops a first `up`."""
-        return self.status in (Status.FAIL, Status.ERROR) and self.level is Level.MANDATORY
+        """Whether this finding alone stops a first `up`. A rule that could not judge stops it at every level."""
+        return self.status is Status.ERROR or (self.status is Status.FAIL and self.level is Level.MANDATORY)
 
     @property
     def stops_converging(self) -> bool:
