@@ -143,3 +143,8 @@ def test_an_index_is_resolved_to_this_machine_s_variant(monkeypatch: pytest.Monk
 def test_the_registry_of_an_image_is_the_beginning_of_its_name() -> None:
     assert host_of("quay.io/keycloak/keycloak:26") == "quay.io"
     assert host_of("registry.invalid:5000/app:1") == "registry.invalid:5000"
+
+
+def test_a_port_in_an_upstream_name_makes_no_invalid_reference() -> None:
+    reference = LocalRegistry("10.0.0.1:5000").reference("registry.invalid:5000/team/app", "sha256:0")
+    assert reference == "10.0.0.1:5000/registry.invalid-5000/team/app@sha256:0"

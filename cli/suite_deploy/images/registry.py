@@ -39,6 +39,11 @@ def host_of(name: str) -> str:
     return name.partition("/")[0]
 
 
+def repository(name: str) -> str:
+    """An upstream name, its registry included, as a repository of the suite's registry: there a port is no name."""
+    return name.replace(":", "-")
+
+
 class LocalRegistry:
     """The suite's registry at `host:port`, over plain HTTP inside the bridge."""
 
@@ -50,34 +55,36 @@ class LocalRegistry:
 
     def reference(self, name: str, digest: str) -> str:
         """What a unit names."""
-        return f"{self.address}/{name}@{digest}"
+        return f"{self.address}/{repository(name)}@{digest}"
 
     def has(self, name: str, digest: str) -> bool:
         """One quick question: is the manifest there?"""
-        return self._ask("HEAD", f"{name}/manifests/{digest}", ACCEPT).status_code == 200
+        return self._ask("HEAD", f"{repository(name)}/manifests/{digest}", ACCEPT).status_code == 200
 
     def labels(self, name: str, digest: str) -> dict[str, str]:
         """Labels in the configuration of an image that is there."""
-        manifest = self._json(f"{name}/manifests/{digest}", ACCEPT)
-        config = self._json(f"{name}/blobs/{manifest['config']['digest']}")
+        here = repository(name)
+        manifest = self._json(f"{here}/manifests/{digest}", ACCEPT)
+        config = self._json(f"{here}/blobs/{manifest['config']['digest']}")
         return dict((config.get("config") or {}).get("Labels") or {})
 
     def push(self, store: Store, name: str, digest: str, tag: str) -> None:
         """Upload what is missing of an image in the store. Raises CouldNotRun when the registry refuses."""
         if self.has(name, digest):
             return
+        here = repository(name)
         manifest = store.manifest(digest)
         for item in (*manifest["layers"], manifest["config"]):
-            if self._ask("HEAD", f"{name}/blobs/{item['digest']}").status_code != 200:
-                self._upload(name, item["digest"], store.blob(item["digest"]))
+            if self._ask("HEAD", f"{here}/blobs/{item['digest']}").status_code != 200:
+                self._upload(here, item["digest"], store.blob(item["digest"]))
         raw = store.blob(digest).read_bytes()
         for reference in (digest, tag):
-            path = f"{name}/manifests/{reference}"
+            path = f"{here}/manifests/{reference}"
             self._expect(201, self._ask("PUT", path, {"Content-Type": MANIFEST}, raw), path)
 
-    def _upload(self, name: str, digest: str, blob: Path) -> None:
-        started = self._ask("POST", f"{name}/blobs/uploads/")
-        self._expect(202, started, f"{name}/blobs/uploads/")
+    def _upload(self, here: str, digest: str, blob: Path) -> None:
+        started = self._ask("POST", f"{here}/blobs/uploads/")
+        self._expect(202, started, f"{here}/blobs/uploads/")
         where = urljoin(f"http://{self.address}/", started.headers["Location"])
         joint = "&" if "?" in where else "?"
         with blob.open("rb") as file:
@@ -90,7 +97,7 @@ class LocalRegistry:
                 )
             except requests.RequestException as error:
                 raise CouldNotRun(self._trouble(error)) from error
-        self._expect(201, answer, f"{name}/blobs/{digest}")
+        self._expect(201, answer, f"{here}/blobs/{digest}")
 
     def _json(self, path: str, headers: Mapping[str, str] | None = None) -> dict[str, Any]:
         answer = self._ask("GET", path, headers)
@@ -186,6 +193,6 @@ def upstream_digest(name: str, tag: str, timeout: float = 30) -> str:
 
 def copy_upstream(name: str, tag: str, digest: str, registry: LocalRegistry, on_line: Callable[[str], None]) -> None:
     """Copy one variant of an upstream image into the suite's registry, unchanged."""
-    target = f"docker://{registry.address}/{name}:{tag}"
+    target = f"docker://{registry.address}/{repository(name)}:{tag}"
     command = ["skopeo", "copy", "--preserve-digests", "--dest-tls-verify=false", "--retry-times=2"]
     run([*command, f"docker://{name}@{digest}", target], on_line=on_line)
