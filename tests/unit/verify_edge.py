@@ -208,7 +208,21 @@ def _certificates(names: list[str]) -> tuple[str, bytes, bytes]:
     keys = [ec.generate_private_key(ec.SECP256R1()) for _ in range(2)]
     root = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "test authority")])
 
+    # Complete as RFC 5280 wants it: from Python 3.13 on, anything less is refused.
+    usage = dict.fromkeys(
+        (
+            "content_commitment",
+            "key_encipherment",
+            "data_encipherment",
+            "key_agreement",
+            "encipher_only",
+            "decipher_only",
+        ),
+        False,
+    )
+
     def build(subject: x509.Name, key: ec.EllipticCurvePrivateKey, extension: x509.ExtensionType) -> x509.Certificate:
+        authority = isinstance(extension, x509.BasicConstraints)
         return (
             x509.CertificateBuilder()
             .subject_name(subject)
@@ -217,7 +231,13 @@ def _certificates(names: list[str]) -> tuple[str, bytes, bytes]:
             .serial_number(x509.random_serial_number())
             .not_valid_before(now - timedelta(days=1))
             .not_valid_after(now + timedelta(days=90))
-            .add_extension(extension, critical=isinstance(extension, x509.BasicConstraints))
+            .add_extension(extension, critical=authority)
+            .add_extension(
+                x509.KeyUsage(digital_signature=not authority, key_cert_sign=authority, crl_sign=authority, **usage),
+                critical=True,
+            )
+            .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
+            .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(keys[0].public_key()), critical=False)
             .sign(keys[0], hashes.SHA256())
         )
 
