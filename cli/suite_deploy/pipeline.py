@@ -150,6 +150,13 @@ def drop_skipped(session: Session) -> None:
     session.deployment = deployment.without(session.skipped)
 
 
+def show_verdict(verdict: Verdict, settings: Settings) -> None:
+    """The policies' report on standard output."""
+    from .report.findings import render as render_report
+
+    print(render_report(verdict, settings.format))
+
+
 def allows(verdict: Verdict, deployment: Deployment) -> tuple[bool, bool]:
     """Whether `up` may run, and whether the infrastructure must be left exactly as it is.
 

@@ -33,9 +33,7 @@ def command(name: str, diff: bool, exit_code: bool, settings: Settings) -> None:
     pipeline.refuse_what_is_missing(deployment)
     _, verdict = pipeline.judge(deployment)
     if verdict.blocking:
-        from ..policy.output import write_reports
-
-        write_reports(verdict, format=settings.format)
+        pipeline.show_verdict(verdict, settings)
         raise FoundFailures("nothing would be created: the policies refuse this inventory")
     driver = driver_for(deployment)
     items = driver.preview()
