@@ -124,12 +124,19 @@ def test_layouts_that_cannot_grow_are_left_alone(path: Path, start: str) -> None
     assert list(path.parent.iterdir()) == [path]
 
 
-@pytest.mark.parametrize(
-    "value",
-    ["plain", "with 'quotes' \"both\"", "{{ template }}", "é€", "line\nline\n", " lead\n x\n", "a: b", "#", "\\n", "1"],
-)
+TEXTS = ["plain", "with 'quotes' \"both\"", "é€", "line\nline\n", " lead\n x\n", "a: b", "#", "\\n", "1"]
+
+
+@pytest.mark.parametrize("value", [*TEXTS, "{{ template }}"])
 @pytest.mark.parametrize("vaulted", [False, True])
 def test_any_text_comes_back_as_it_was(path: Path, value: str, vaulted: bool) -> None:
+    if "{{" in value and not vaulted:
+        with pytest.raises(InvalidInput, match="which Ansible would evaluate"):
+            store(path).add({"a.b": Secret("a.b", value)})
+        written(path, f"suite_secrets:\n  a.b: '{value}'\n")
+        with pytest.raises(InvalidInput, match=r"secrets.yml:2: a\.b: holds"):
+            store(path)
+        return
     store(path, vaulted).add({"a.b": Secret("a.b", value)})
     assert values(store(path, vaulted)) == {"a.b": value}
 
@@ -260,7 +267,7 @@ def test_an_authority_without_its_key_is_not_given_another(path: Path) -> None:
 
 
 def test_ansible_gets_values_that_are_no_templates(path: Path) -> None:
-    some = store(path)
+    some = store(path, vaulted=True)
     some.add({"a.b": Secret("a.b", "{{ lookup('pipe', 'id') }}"), "c.d": Secret("c.d", 'é"\n')})
     text = some.ansible_vars().decode()
     assert text.count("!unsafe") == 2

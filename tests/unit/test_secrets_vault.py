@@ -88,7 +88,7 @@ def test_opening_a_value_takes_milliseconds() -> None:
 def test_ansible_reads_our_file(tmp_path: Path, password_file: Path) -> None:
     store = SecretStore(tmp_path / "secrets.yml", vaulted=True, password=find_vault_password(password_file))
     add_missing(store, [*authority_wanted("x", "x.example"), SecretWanted("synapse.signing", "matrix_signing_key")])
-    store.add({"mail.password": Secret("mail.password", "a \"quoted\" é 'value'")})
+    store.add({"mail.password": Secret("mail.password", "a \"quoted\" é {{ 1 + 1 }} 'value'")})
     (tmp_path / "play.yml").write_text(
         textwrap.dedent(
             """\

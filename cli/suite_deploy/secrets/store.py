@@ -72,6 +72,8 @@ class SecretStore(Mapping[str, Secret]):
                 return ()
             if self.vaulted:
                 self._prove_password(names[0])
+            else:
+                self._refuse_templates({name: new[name] for name in names})
             old = self.path.read_text(encoding="utf-8-sig") if self.path.exists() else ""
             text = self._appended(old, {name: new[name] for name in names})
             self._replace(text)
@@ -146,7 +148,7 @@ class SecretStore(Mapping[str, Secret]):
         if self.vaulted:
             how = f"Remove the line, then: suite-deploy secrets set NAME {name}"
             return "stands here in clear.", "Accepted: vaulted values (`!vault`) only.", how
-        return ()
+        return _template(value)
 
     def _whole_file_vault(self) -> InvalidInput:
         found = "is encrypted as a whole."
@@ -184,6 +186,12 @@ class SecretStore(Mapping[str, Secret]):
         return self.password
 
     # writing
+
+    def _refuse_templates(self, new: Mapping[str, Secret]) -> None:
+        wrong = [(name, _template(secret.reveal())) for name, secret in new.items()]
+        problems = [Problem(str(self.path), 0, name, *found) for name, found in wrong if found]
+        if problems:
+            raise InvalidInput(problems)
 
     def _prove_password(self, name: str) -> None:
         """There is a password, and it opens the first value there: two passwords in one file would be unusable."""
@@ -272,6 +280,13 @@ def _fits_block(value: str) -> bool:
         and lines.pop() == ""
         and all(line and line.isascii() and line.isprintable() and not line[0].isspace() for line in lines)
     )
+
+
+def _template(value: str) -> tuple[str, ...]:
+    """What is wrong with a plain value for Ansible, which evaluates what it reads from a file unless it is vaulted."""
+    if any(mark in value for mark in ("{{", "{%", "{#")):
+        return ("holds `{{`, `{%` or `{#`, which Ansible would evaluate.", "Choose a value without them.")
+    return ()
 
 
 def _kind(value: object) -> str:
