@@ -87,12 +87,12 @@ def run_lane(lane: Lane, reports: Path, extra: list[str]) -> Outcome:
     status = wait(subprocess.Popen([*command, *extra], cwd=ROOT, start_new_session=True))
     outcome.seconds = time.monotonic() - started
     if status == NO_TESTS_COLLECTED:
-        outcome.note = "no tests yet"
+        outcome.note = "no test selected" if extra else "no tests yet"
         return outcome
     read_report(report, outcome)
-    if status and not outcome.failed:
-        # pytest itself broke off: an error in collection, a usage error, a signal.
-        outcome.failed, outcome.note = 1, f"pytest ended with status {status}"
+    if not outcome.failed and (status or not report.exists()):
+        # pytest itself broke off: an error in collection, a usage error, a signal, a test that ended the process.
+        outcome.failed, outcome.note = 1, f"pytest broke off with status {status}"
     return outcome
 
 

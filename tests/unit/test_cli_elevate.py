@@ -4,19 +4,26 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
 from suite_deploy.errors import CouldNotRun
 from suite_deploy.runners import elevate
+from tests.checkout import ROOT
 
 
 @pytest.fixture
 def user(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
-    """An ordinary user with a PATH of their own."""
+    """An ordinary user with a PATH of their own; what is set for the elevated run is undone."""
+    monkeypatch.setattr(os, "environ", dict(os.environ))
     monkeypatch.setattr(os, "geteuid", lambda: 1000)
-    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.setitem(os.environ, "PATH", str(tmp_path))
+    monkeypatch.setitem(os.environ, "HOME", str(tmp_path))
+    monkeypatch.delitem(os.environ, "XDG_CONFIG_HOME", raising=False)
+    monkeypatch.delitem(os.environ, "PIP_CONFIG_FILE", raising=False)
     return tmp_path
 
 
@@ -97,6 +104,42 @@ def test_what_would_lead_root_astray_is_not_kept(name: str) -> None:
 @pytest.mark.parametrize("name", ["HTTPS_PROXY", "no_proxy", "PIP_INDEX_URL", "SSL_CERT_FILE", "NO_COLOR", "GOPROXY"])
 def test_what_reaches_package_sources_is_kept(name: str) -> None:
     assert elevate.kept_names([name]) == [name]
+
+
+def test_the_callers_package_settings_are_found_by_root(user: Path) -> None:
+    assert elevate.configured_files() == {}
+    (user / ".config/pip").mkdir(parents=True)
+    (user / ".config/pip/pip.conf").write_text("[global]\n")
+    assert elevate.configured_files() == {"PIP_CONFIG_FILE": str(user / ".config/pip/pip.conf")}
+    os.environ["PIP_CONFIG_FILE"] = "/chosen"
+    assert elevate.configured_files() == {}
+
+
+def test_a_sudo_that_gives_another_user_is_asked_once(user: Path) -> None:
+    """The whole way through a real exec: the second start finds itself not root, and says so."""
+    (user / "sudo").write_text(
+        '#!/bin/sh\n[ "$*" != "-n true" ] || exit 0\nwhile [ "$1" != -- ]; do shift; done\nshift\nexec "$@"\n'
+    )
+    (user / "sudo").chmod(0o755)
+    program = (
+        "import os, sys\n"
+        "os.geteuid = lambda: 1000\n"
+        f"sys.path.insert(0, {str(ROOT / 'cli')!r})\n"
+        "from pathlib import Path\n"
+        "from suite_deploy.runners import elevate\n"
+        "elevate.__file__ = str(Path(sys.argv[1]) / 'suite_deploy/runners/elevate.py')\n"
+        "elevate.BYTE_CODE = Path.home() / 'pycache'\n"
+        "elevate.become_root('the local host', ['a b'])\n"
+    )
+    (user / "suite_deploy").mkdir()
+    (user / "suite_deploy/__main__.py").write_text(
+        program.replace("['a b']", "sys.argv[1:]").replace("Path(sys.argv[1])", "Path('unused')")
+    )
+    variables = {"PATH": f"{user}:/usr/bin:/bin", "HOME": str(user)}
+    done = subprocess.run([sys.executable, "-c", program, str(user)], env=variables, capture_output=True, text=True)
+    assert done.returncode == 1
+    assert done.stderr.count("starting again through sudo") == 1
+    assert "sudo gave another user" in done.stderr
 
 
 def test_roots_byte_code_goes_to_roots_own_place() -> None:

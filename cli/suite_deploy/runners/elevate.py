@@ -20,6 +20,7 @@ KEPT = (
     "COLUMNS",
     "CURL_CA_BUNDLE",
     "GIT_SSL_CAINFO",
+    "GOENV",
     "GO111MODULE",
     "GOFLAGS",
     "GOINSECURE",
@@ -47,6 +48,10 @@ KEPT = (
     "https_proxy",
     "no_proxy",
 )
+#: The caller's own settings of package tools: variable → file below their configuration directory.
+CONFIGURED = {"PIP_CONFIG_FILE": "pip/pip.conf", "GOENV": "go/env"}
+#: Set for the elevated run, so that a sudo that gives another user than root is not asked for ever.
+MARK = "SUITE_DEPLOY_ELEVATED"
 #: Root's own byte code: nothing owned by root may appear in the checkout or in the caller's cache.
 BYTE_CODE = Path("/var/cache/suite-deploy/pycache")
 
@@ -60,6 +65,16 @@ def kept_names(names: Iterable[str]) -> list[str]:
     return sorted(name for name in names if keeps(name))
 
 
+def configured_files() -> dict[str, str]:
+    """Variables that lead root's package tools to the caller's settings, where they have some and name no other."""
+    base = Path(os.environ.get("XDG_CONFIG_HOME") or Path.home() / ".config")
+    return {
+        variable: str(base / name)
+        for variable, name in CONFIGURED.items()
+        if variable not in os.environ and (base / name).is_file()
+    }
+
+
 def become_root(reason: str, arguments: Sequence[str] | None = None) -> None:
     """Do nothing as root; otherwise start this very command again through sudo, which never returns.
 
@@ -68,6 +83,8 @@ def become_root(reason: str, arguments: Sequence[str] | None = None) -> None:
     """
     if os.geteuid() == 0:
         return
+    if os.environ.get(MARK):
+        raise CouldNotRun(f"{reason} needs root, and sudo gave another user: run the same command as root.")
     _through_sudo(reason, sys.argv[1:] if arguments is None else list(arguments))
 
 
@@ -85,6 +102,7 @@ def _through_sudo(reason: str, arguments: list[str]) -> NoReturn:
             "  Run the same command as root, or allow this user to use sudo without a password."
         )
     print(f"{reason} needs root: starting again through sudo", file=sys.stderr, flush=True)
+    os.environ |= configured_files() | {MARK: "1"}
     os.execv(sudo, sudo_command(sudo, arguments, ask=bool(asks)))
 
 
