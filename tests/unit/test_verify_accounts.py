@@ -13,6 +13,7 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 
 from suite_deploy.model.loader import load
+from suite_deploy.secrets.value import Secret
 from suite_deploy.verify.plugin import component_fixtures
 
 USERS = "/admin/realms/suite/users"
@@ -99,10 +100,12 @@ def module() -> Any:
 
 def test_accounts_work_inside_and_are_locked_after(api: tuple[Api, int], module: Any) -> None:
     state, port = api
-    with module.permanent_accounts(lambda: module.Administration(port, "key")) as people:
+    concealed: list[Secret] = []
+    with module.permanent_accounts(lambda: module.Administration(port, "key"), concealed.append) as people:
         assert all(user["enabled"] for user in state.users.values())
         assert {f"id-{person.username}": person.password.reveal() for person in people} == state.passwords
         assert all(user["attributes"] == {"k": ["v"]} for user in state.users.values()), "attributes were lost"
+    assert [person.password for person in people] == concealed, "a report could show these passwords"
     assert not any(user["enabled"] for user in state.users.values())
     assert not state.passwords
     assert sorted(state.ended) == ["id-verify-1", "id-verify-2"]
@@ -110,17 +113,22 @@ def test_accounts_work_inside_and_are_locked_after(api: tuple[Api, int], module:
 
 def test_accounts_are_locked_after_a_failure(api: tuple[Api, int], module: Any) -> None:
     state, port = api
-    with pytest.raises(KeyboardInterrupt), module.permanent_accounts(lambda: module.Administration(port, "key")):
+    concealed: list[Secret] = []
+    with (
+        pytest.raises(KeyboardInterrupt),
+        module.permanent_accounts(lambda: module.Administration(port, "key"), concealed.append),
+    ):
         raise KeyboardInterrupt
     assert not state.passwords and not any(user["enabled"] for user in state.users.values())
 
 
 def test_half_enabled_account_is_locked_again(api: tuple[Api, int], module: Any) -> None:
     state, port = api
+    concealed: list[Secret] = []
     state.refuse = "id-verify-2/reset-password"
     with (
         pytest.raises(AssertionError, match="answered 500"),
-        module.permanent_accounts(lambda: module.Administration(port, "key")),
+        module.permanent_accounts(lambda: module.Administration(port, "key"), concealed.append),
     ):
         pytest.fail("there must be no people")
     assert not state.passwords and not any(user["enabled"] for user in state.users.values())
@@ -128,6 +136,7 @@ def test_half_enabled_account_is_locked_again(api: tuple[Api, int], module: Any)
 
 def test_tokens_are_new_when_locking(api: tuple[Api, int], module: Any) -> None:
     state, port = api
-    with module.permanent_accounts(lambda: module.Administration(port, "key")):
+    concealed: list[Secret] = []
+    with module.permanent_accounts(lambda: module.Administration(port, "key"), concealed.append):
         before = state.tokens
     assert state.tokens > before, "a token from the beginning of a long run would have expired by now"

@@ -173,3 +173,14 @@ def test_without_accounts_journeys_are_skipped_with_a_reason(
     result = verify("endings")
     assert [finding.status for finding in result.findings] == ["skipped"]
     assert "no enabled component provides accounts" in result.findings[0].message
+
+
+def test_secret_made_during_the_run_is_hidden(deployment: Deployment, verify: Callable[..., VerifyResult]) -> None:
+    path = deployment.ordered[0].folder / "verify" / "test_endings.py"
+    path.write_text(
+        "from suite_deploy.secrets.value import Secret\n\n"
+        "def test_made(conceal):\n"
+        "    conceal(Secret('verify.one', 'made-just-now-made-just-now'))\n"
+        "    assert False, 'it is made-just-now-made-just-now'\n"
+    )
+    assert [finding.message for finding in verify("endings").failures] == ["it is [secret:verify.one]"]

@@ -11,6 +11,7 @@
     public_name, closed_path   each public host name; each URL that must not answer
     people                     accounts to sign in with; given by the identity provider's own fixtures
     look                       what a reader should look at when the check fails
+    conceal                    function: keeps a secret made during the run out of every report
 
 A component adds its own in roles/<component>/verify/fixtures.py.
 """
@@ -18,7 +19,7 @@ A component adds its own in roles/<component>/verify/fixtures.py.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
@@ -40,6 +41,8 @@ class Context:
     secrets: Mapping[str, Secret]
     machines: Mapping[str, Machine]
     web: Web
+    #: secrets made during the run
+    concealed: list[Secret] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
@@ -96,6 +99,11 @@ def secret(pytestconfig: pytest.Config) -> Callable[[str], str]:
         return secrets[name].reveal()
 
     return value_of
+
+
+@pytest.fixture(scope="session")
+def conceal(pytestconfig: pytest.Config) -> Callable[[Secret], None]:
+    return pytestconfig.stash[CONTEXT].concealed.append
 
 
 @pytest.fixture(scope="session")

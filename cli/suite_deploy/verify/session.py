@@ -69,9 +69,12 @@ def run_verify(
             machines={host.name: make(host.name) for host in outputs.hosts},
             web=Web(dict.fromkeys(deployment.public_names, outputs.public_address), trust, web_ports),
         )
-        plugin = VerifyPlugin(
-            context, redact=lambda text: hide_passing_secrets(redactor(text)), only=only, progress=progress
-        )
+
+        def redact(text: str) -> str:
+            made = Redactor({secret.name: secret for secret in context.concealed})
+            return hide_passing_secrets(made(redactor(text)))
+
+        plugin = VerifyPlugin(context, redact=redact, only=only, progress=progress)
         folders = [_HERE / "facts", _HERE / "journeys"]
         folders += [folder for item in deployment.ordered if (folder := item.folder / "verify").is_dir()]
         arguments = [*_ARGUMENTS, f"--rootdir={_HERE}", *map(str, folders)]

@@ -79,14 +79,18 @@ class Administration:
 
 
 @contextmanager
-def permanent_accounts(administration: Callable[[], Administration]) -> Iterator[People]:
+def permanent_accounts(
+    administration: Callable[[], Administration], conceal: Callable[[Secret], None]
+) -> Iterator[People]:
     """Two accounts enabled while the context lasts. administration: signed in anew for each use, tokens are short."""
     with ExitStack() as stack:
         people = []
         for username in _PERMANENT:
             # before enabling: what was enabled halfway is locked again too
             stack.callback(lambda name=username: administration().disable(name))
-            people.append(administration().enable(username))
+            person = administration().enable(username)
+            conceal(person.password)
+            people.append(person)
         yield people[0], people[1]
 
 
@@ -105,12 +109,17 @@ def administration(
 
 
 @pytest.fixture(scope="session")
-def people(request: pytest.FixtureRequest, deployment: Deployment, secret: Callable[[str], str]) -> Iterator[People]:
+def people(
+    request: pytest.FixtureRequest,
+    deployment: Deployment,
+    secret: Callable[[str], str],
+    conceal: Callable[[Secret], None],
+) -> Iterator[People]:
     identity = deployment.provider_of("identity")
     assert identity is not None, "there is no identity provider"
     if deployment.suite.profile == "dev":
         first, second = (Person(name, Secret(name, secret(f"{identity.slug}.demo_{name}"))) for name in _DEMO)
         yield first, second
         return
-    with permanent_accounts(request.getfixturevalue("administration")) as accounts:
+    with permanent_accounts(request.getfixturevalue("administration"), conceal) as accounts:
         yield accounts
