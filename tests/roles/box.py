@@ -90,6 +90,26 @@ class Box:
         self.runs.append(result)
         return result
 
+    def refusals(self, role: str, mistakes: Sequence[Mapping[str, Any]]) -> list[str]:
+        """What a role says to each of these sets of variables when it refuses it, empty when it does not."""
+        files = [self.scratch / f"{role}-mistake-{number}.json" for number in range(len(mistakes))]
+        for file, variables in zip(files, mistakes, strict=True):
+            file.touch(mode=0o600)
+            file.write_text(json.dumps(variables))
+        given = self.scratch / f"{role}-mistakes.json"
+        given.write_text(json.dumps({"role_under_test": role, "mistakes": [str(file) for file in files]}))
+        done = run_playbook("refuse.yml", self.inventory, given, self.scratch)
+        said: dict[str, str] = {}
+        current = ""
+        for task in json.loads(done.stdout[done.stdout.find("{") :])["plays"][0]["tasks"]:
+            for result in task["hosts"].values():
+                if task["task"]["name"] == "Take the variables of this mistake":
+                    current = str(files[len(said)])
+                    said[current] = ""
+                elif task["task"]["name"] == "Keep what it said":
+                    said[current] = str(result["msg"])
+        return [said.get(str(file), "") for file in files]
+
     def command(self, command: str, *, stdin: str = "") -> subprocess.CompletedProcess[str]:
         """Run a shell command as root on the host."""
         argv = ["ssh", "-F", str(self.ssh_config), self.outputs.hosts[0].name, "sudo", "sh", "-s"]

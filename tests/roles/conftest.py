@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from stacks.local import HostWanted, LocalDriver
+from tests.roles import situations
 from tests.roles.authority import Authority
 from tests.roles.box import Box
 
@@ -59,6 +60,13 @@ def box(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
         yield box
         if not keep:
             driver.destroy(print, with_data=True)
+
+
+@pytest.fixture(scope="session")
+def ready(box: Box, authority: Authority, stranger: Authority) -> None:
+    """The box as data services find it: role `host` has run, and there is a certificate of a stranger."""
+    box.converge("host", "default", situations.host(box, authority, stranger, "")["default"], run="before")
+    box.succeed("cat > /tmp/stranger.crt <<'PEM'\n" + stranger.certificate + "PEM")
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
