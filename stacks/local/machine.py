@@ -37,6 +37,7 @@ REBOOT_EXIT_CODE = 133
 #: What a host starts as its PID 1; it comes from outside, so that it goes with this code and not with the base tree.
 INIT_SCRIPT = Path(__file__).with_name("init.sh")
 INIT = "/usr/lib/suite-local/init"
+RUNTIME = Path("/run/systemd/nspawn")
 ENVIRONMENT = {"SYSTEMD_NSPAWN_UNIFIED_HIERARCHY": "1", "SYSTEMD_NSPAWN_API_VFS_WRITABLE": "network"}
 
 #: Without a systemd to do it: a group of its own for nspawn, and another start when the host reboots. The shell itself
@@ -150,7 +151,7 @@ class Machine:
         # An overlay cannot lie over another overlay (a container's own root): a copy does the same, more slowly.
         try:
             run(["cp", "--archive", "--reflink=auto", f"{base}/.", self.root], doing=f"copy the root of {self.host}",
-                timeout=600)  # fmt: skip
+                timeout=600, contained=True)  # fmt: skip
         except BaseException:
             remove_tree(self.root)
             raise
@@ -222,6 +223,15 @@ class Machine:
         stop_processes([pid for pid in supervisors if alive(pid)], seconds=10)
         if not has_systemd():
             cgroups.remove(self.name)
+        self._forget()
+
+    def _forget(self) -> None:
+        """What nspawn leaves in /run when it is killed, and then refuses to start over."""
+        for directory in (RUNTIME / "unix-export" / self.name, RUNTIME / "propagate" / self.name):
+            if directory in mount_points():
+                run(["umount", "--lazy", directory], doing=f"unmount {directory}")
+            with contextlib.suppress(FileNotFoundError):
+                directory.rmdir()
 
     def _launchers(self) -> list[int]:
         return [pid for pid, argv in command_lines() if f"suite-host-{self.name}" in argv]

@@ -93,8 +93,8 @@ def ensure(services: Sequence[Service], layout: Layout, progress: Progress) -> N
         ours = running(layout, service.name)
         if list(ours.values()) == [service.argv(layout)] and _answers(service.address):
             continue
-        if ours:
-            stop(layout, [service.name])
+        # Also when nothing runs: systemd may be waiting to start it again.
+        stop(layout, [service.name])
         progress(f"starting the {service.title} on {service.address[0]}:{service.address[1]}")
         _prepare(service, layout)
         _launch(service, layout)

@@ -21,6 +21,10 @@ from suite_deploy.model.outputs import Progress
 CLEAN_ENVIRONMENT = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL": "C.UTF-8", "HOME": "/root"}
 
 
+#: Kill with the parent, and a process namespace that goes with its first process.
+CONTAINED = ("setpriv", "--pdeathsig", "KILL", "unshare", "--pid", "--fork", "--kill-child", "--mount-proc", "--")
+
+
 def run(
     argv: Sequence[str | Path],
     *,
@@ -28,24 +32,27 @@ def run(
     timeout: float = 60,
     env: Mapping[str, str] | None = None,
     fails: bool = True,
+    contained: bool = False,
 ) -> subprocess.CompletedProcess[str]:
     """Run a command and capture what it says. `timeout` in seconds; `doing` completes "could not …".
 
+    `contained`: whatever becomes of this process, the command and all it started end with it, and so do their mounts.
+
     Raises CouldNotRun when the command is missing, takes too long, or fails and `fails` is set.
     """
-    words = [str(word) for word in argv]
+    words = [str(word) for word in (*(CONTAINED if contained else ()), *argv)]
     try:
         result = subprocess.run(
             words, stdin=subprocess.DEVNULL, capture_output=True, text=True, errors="replace",
             timeout=timeout, env={**CLEAN_ENVIRONMENT, **(env or {})}, check=False,
         )  # fmt: skip
     except FileNotFoundError:
-        raise CouldNotRun(f"could not {doing}: {words[0]} is not installed") from None
+        raise CouldNotRun(f"could not {doing}: {argv[0]} is not installed") from None
     except subprocess.TimeoutExpired:
-        raise CouldNotRun(f"could not {doing}: {words[0]} did not end within {timeout:.0f} s") from None
+        raise CouldNotRun(f"could not {doing}: {argv[0]} did not end within {timeout:.0f} s") from None
     if fails and result.returncode != 0:
         said = (result.stderr.strip() or result.stdout.strip() or f"exit code {result.returncode}").splitlines()
-        raise CouldNotRun(f"could not {doing}: {words[0]} said:\n  " + "\n  ".join(said[-12:]))
+        raise CouldNotRun(f"could not {doing}: {argv[0]} said:\n  " + "\n  ".join(said[-12:]))
     return result
 
 

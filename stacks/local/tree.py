@@ -109,7 +109,8 @@ def _build(layout: Layout, inputs: BaseInputs, building: Path) -> None:
     write_atomically(sources, mirrors.guest_sources().replace(guest_keyring, outer_keyring))
     with _proxy(layout, mirrors, building) as proxy:
         command = mmdebstrap_command(str(root), str(sources), proxy, mirrors.checks)
-        run(command, doing=f"build the base system from {', '.join(mirrors.proxy_mirrors())}", timeout=BUILD_SECONDS)
+        doing = f"build the base system from {', '.join(mirrors.proxy_mirrors())}"
+        run(command, doing=doing, timeout=BUILD_SECONDS, contained=True)
     guest.finish_base(root, sources=mirrors.guest_sources(), checks=mirrors.checks, cas=inputs.cas,
                       keyring=mirrors.keyring)  # fmt: skip
 

@@ -63,6 +63,7 @@ def traces() -> list[str]:
     found = [" ".join(argv) for _, argv in command_lines() if any(f"sd-{SUITE}-" in word for word in argv)]
     found += [" ".join(argv) for _, argv in command_lines() if any(f"/suite-deploy/{SUITE}/" in word for word in argv)]
     found += [str(point) for point in mount_points() if f"/{SUITE}/" in str(point)]
+    found += [str(path) for path in Path("/run/systemd/nspawn").glob(f"*/*{SUITE}*")]
     found += [path.name for path in Path("/sys/class/net").iterdir() if path.name == bridge_name(SUITE)]
     found += [str(path) for path in Path("/sys/fs/cgroup").glob(f"**/*{SUITE}*")]
     found += [line for line in hostsfile.HOSTS_FILE.read_text().splitlines() if SUITE in line]
@@ -162,6 +163,10 @@ def test_services_that_died_are_brought_back(outputs: StackOutputs, state: Path)
 
 
 def test_memory_in_use_is_counted(outputs: StackOutputs, state: Path) -> None:
+    if all("memory" not in path.read_text() for path in Path("/sys/fs/cgroup").glob("cgroup.controllers")) and (
+        not Path("/sys/fs/cgroup/memory").exists()
+    ):
+        pytest.skip("this machine's kernel gives nobody a memory controller")
     assert 5_000_000 < driver(state, 1).memory_used("one-1") < 1_500_000_000
 
 
