@@ -138,7 +138,7 @@ def _kind_of_variable(name: str) -> Kind | None:
 
 def _kind_of_key(path: str) -> Kind | None:
     last = path.rpartition(".")[2]
-    if last.endswith(("_endpoint_override", "_endpoint")) or ".endpoints." in path:
+    if last.endswith(("_endpoint_override", "_endpoint")) or "endpoints." in path:
         return "endpoint"
     return _KEYS.get(last)
 

@@ -71,7 +71,7 @@ def read(path: Path, shown: str) -> tuple[WaiverUse, ...]:
     if not isinstance(data, Mapping) or data.get("schema") != 1 or set(data) - {"schema", "waivers"}:
         accepted = "Accepted: `schema: 1` and a list `waivers`."
         raise InvalidInput([Problem(shown, 0, "", "is no waivers file of schema 1.", accepted)])
-    entries = data.get("waivers") or []
+    entries = [] if data.get("waivers") is None else data["waivers"]
     if not isinstance(entries, list):
         raise InvalidInput([Problem(shown, 0, "waivers", "is no list.")])
     return tuple(

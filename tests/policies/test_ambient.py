@@ -1,0 +1,147 @@
+# SPDX-License-Identifier: MIT
+"""Settings around the inventory: found where tools find them, without their credentials."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from suite_deploy.policy.ambient import collect_ambient
+
+from .support import failing, find, subject, verdict
+
+CLOUDS = """
+clouds:
+  old:
+    region_name: GRA11
+    verify: false
+    profile: ovh
+    auth: {auth_url: "https://auth.cloud.ovh.net/v3", username: u, password: hunter2}
+    volume_endpoint_override: https://volume.example.org
+  new:
+    region_name: eu-west-sbg-snc
+"""
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Path:
+    folder = tmp_path / "home"
+    (folder / ".config/openstack").mkdir(parents=True)
+    (folder / ".config/openstack/clouds.yaml").write_text(CLOUDS)
+    return folder
+
+
+def collected(environ: dict[str, str], home: Path, directory: Path | None = None) -> dict[str, str]:
+    found = collect_ambient(environ, home, directory)
+    return {key: value for key, value in found.items() if "/etc/" not in key}
+
+
+def test_variables_that_decide_about_the_place_are_collected_and_no_others(tmp_path: Path) -> None:
+    given = {
+        "OS_REGION_NAME": "a",
+        "OS_COMPUTE_ENDPOINT_OVERRIDE": "https://b",
+        "OSC_ENDPOINT_API": "https://c",
+        "AWS_ENDPOINT_URL_S3": "https://d",
+        "OS_PASSWORD": "hunter2",
+        "OSC_SECRET_KEY": "hunter2",
+        "AWS_SECRET_ACCESS_KEY": "hunter2",
+        "PULUMI_CONFIG_PASSPHRASE": "hunter2",
+        "PATH": "/bin",
+        "OS_AUTH_URL": "",
+    }
+    found = collected(given, tmp_path)
+    assert sorted(found) == [
+        "AWS_ENDPOINT_URL_S3",
+        "OSC_ENDPOINT_API",
+        "OS_COMPUTE_ENDPOINT_OVERRIDE",
+        "OS_REGION_NAME",
+    ]
+
+
+def test_a_token_is_known_to_exist_and_never_read(tmp_path: Path) -> None:
+    assert collected({"PULUMI_ACCESS_TOKEN": "pul-hunter2"}, tmp_path) == {"PULUMI_ACCESS_TOKEN": "set"}
+
+
+def test_the_chosen_cloud_is_read_and_its_password_is_not(home: Path) -> None:
+    found = collected({"OS_CLOUD": "old"}, home)
+    assert "hunter2" not in json.dumps(found)
+    values = {key.rpartition("#")[2]: value for key, value in found.items() if "#" in key}
+    assert values == {
+        "clouds.old.auth.auth_url": "https://auth.cloud.ovh.net/v3",
+        "clouds.old.profile": "ovh",
+        "clouds.old.region_name": "GRA11",
+        "clouds.old.verify": "False",
+        "clouds.old.volume_endpoint_override": "https://volume.example.org",
+    }
+
+
+def test_without_a_choice_among_several_clouds_none_is_read(home: Path) -> None:
+    assert collected({}, home) == {}
+
+
+def test_the_only_cloud_there_is_counts_without_being_chosen(home: Path) -> None:
+    (home / ".config/openstack/clouds.yaml").write_text("clouds: {only: {region_name: GRA11}}")
+    assert list(collected({}, home).values()) == ["GRA11"]
+
+
+def test_a_clouds_file_beside_the_command_comes_first(home: Path, tmp_path: Path) -> None:
+    (tmp_path / "clouds.yaml").write_text("clouds: {old: {region_name: RegionOne}}")
+    assert "RegionOne" in collected({"OS_CLOUD": "old"}, home, tmp_path).values()
+
+
+@pytest.mark.parametrize("content", ["clouds: [", "[]", "clouds: 3", "x: {}"])
+def test_a_clouds_file_that_cannot_be_read_is_a_finding(home: Path, content: str) -> None:
+    (home / ".config/openstack/clouds.yaml").write_text(content)
+    ambient = collected({"OS_CLOUD": "old"}, home)
+    assert failing(verdict(subject(ambient=ambient)), blocking=True) == {"REG-002"}
+
+
+def test_a_chosen_cloud_that_is_not_there_is_a_finding(home: Path) -> None:
+    ambient = collected({"OS_CLOUD": "missing"}, home)
+    assert "no cloud 'missing'" in find(verdict(subject(ambient=ambient)), "REG-002").message
+
+
+def test_every_contradiction_of_one_entry_is_found(home: Path) -> None:
+    ambient = collected({"OS_CLOUD": "old"}, home)
+    assert failing(verdict(subject(ambient=ambient)), blocking=True) == {"REG-002", "REG-003", "REG-009"}
+
+
+def test_an_entry_that_says_the_same_passes(home: Path) -> None:
+    assert not verdict(subject(ambient=collected({"OS_CLOUD": "new"}, home))).blocking
+
+
+def test_profiles_of_other_tools_are_read(tmp_path: Path) -> None:
+    (tmp_path / ".osc").mkdir()
+    (tmp_path / ".osc/config.json").write_text(
+        json.dumps({"work": {"region": "us-east-2", "secret_key": "hunter2", "endpoints": {"api": "api.x.example"}}})
+    )
+    (tmp_path / ".aws").mkdir()
+    (tmp_path / ".aws/config").write_text("[profile work]\nregion = us-east-1\nendpoint_url = https://s3.example\n")
+    (tmp_path / ".ovh.conf").write_text("[default]\nendpoint=ovh-us\n[ovh-us]\napplication_secret=hunter2\n")
+    found = collected({"OSC_PROFILE": "work", "AWS_PROFILE": "work"}, tmp_path)
+    assert "hunter2" not in json.dumps(found)
+    assert {"us-east-2", "api.x.example", "us-east-1", "https://s3.example", "ovh-us"} <= set(found.values())
+    outscale = verdict(subject("outscale", ambient=found))
+    assert failing(outscale, blocking=True) == {"REG-002", "REG-003"}
+    assert failing(verdict(subject("public", ambient=found)), blocking=True) == {"REG-002", "REG-003"}
+
+
+def test_the_engines_login_and_project_files_are_read(tmp_path: Path) -> None:
+    (tmp_path / ".pulumi").mkdir()
+    (tmp_path / ".pulumi/credentials.json").write_text(
+        json.dumps({"current": "https://api.pulumi.com", "accessTokens": {"https://api.pulumi.com": "pul-hunter2"}})
+    )
+    project = tmp_path / "stack"
+    project.mkdir()
+    (project / "Pulumi.yaml").write_text("name: x\nbackend: {url: https://api.pulumi.com}\n")
+    (project / "Pulumi.prod.yaml").write_text("secretsprovider: awskms://alias/x\nencryptedkey: hunter2\n")
+    found = collected({}, tmp_path, project)
+    assert "hunter2" not in json.dumps(found)
+    assert failing(verdict(subject(ambient=found)), blocking=True) == {"STA-001", "STA-002"}
+
+
+def test_settings_of_other_tools_do_not_concern_hosts_on_this_machine() -> None:
+    ambient = {"OS_REGION_NAME": "RegionOne", "OSC_REGION": "x", "PULUMI_ACCESS_TOKEN": "set"}
+    assert not failing(verdict(subject("local", ambient=ambient))) & {"REG-002", "REG-003", "REG-009", "STA-001"}
