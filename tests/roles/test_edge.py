@@ -375,6 +375,7 @@ class TestPortal:
         links = [link["href"] for link in page.all("a")]
         assert "https://chat.suite.example/?a=1&b=2" in links
         assert "https://id.suite.example/account" in links
+        assert "Mon compte" in page.text
         assert "Tchap" in page.text
 
     def test_what_operators_and_components_write_is_text(self, browser: Browser) -> None:
@@ -480,8 +481,9 @@ class TestRuns:
         self, edge: Box, browser: Browser, wanted: Variables
     ) -> None:
         edge.succeed(
-            "systemctl disable -q --now nginx; echo >> /var/www/suite-portal/fr.html; chmod 0600 /etc/nginx/nginx.conf;"
-            "rm /etc/suite/tls/edge.crt; echo >> /etc/systemd/system/nginx.service.d/suite.conf"
+            "systemctl disable -q --now nginx; rm /etc/suite/tls/edge.crt; chmod 0600 /etc/nginx/nginx.conf;"
+            "echo >> /var/www/suite-portal/fr.html; echo >> /etc/systemd/system/nginx.service.d/suite.conf;"
+            "head -c 99 /dev/urandom > /var/lib/suite/edge.loaded"
         )
         edge.converge("edge", "damaged", wanted)
         assert browser.ask(DOMAIN, "/").status == 200
