@@ -19,7 +19,7 @@ from tests.unit.verify_fakes import Facts, connect, healthy, outputs_of, socket_
 
 #: facts that are asked of the hosts alone, not of the network
 ON_HOSTS = ("facts/units", "facts/ports/*socket*", "facts/ports/*declared*", "facts/files", "facts/containers")
-ON_HOSTS += ("facts/firewall", "facts/clocks", "facts/tls/*_reached_*")
+ON_HOSTS += ("facts/firewall", "facts/clocks", "facts/isolation", "facts/tls/*_reached_*")
 
 
 @pytest.fixture(scope="module")
@@ -218,6 +218,25 @@ def test_missing_firewall_is_red(verify: Callable[[str], VerifyResult], facts: F
 def test_open_forward_chain_is_red(verify: Callable[[str], VerifyResult], facts: Facts) -> None:
     facts.policies["forward"] = "accept"
     assert "the forward chain's policy is accept" in only_failure(verify("facts/firewall")).message
+
+
+def test_container_that_reaches_the_outside_is_red(verify: Callable[[str], VerifyResult], facts: Facts) -> None:
+    facts.reach[facts.containers[0]["State"]["Pid"]] = ""
+    assert "opened a connection to" in only_failure(verify("*reach_the_outside*")).message
+
+
+def test_unreachable_operator_proves_nothing(verify: Callable[[str], VerifyResult], facts: Facts) -> None:
+    facts.reach = {}
+    result = verify("*reach_the_outside*")
+    assert result.skipped == len(result.findings) > 0 and not result.ok
+
+
+def test_component_that_reaches_another_directly_is_red(verify: Callable[[str], VerifyResult], facts: Facts) -> None:
+    first, second = facts.containers[:2]
+    facts.reach[first["State"]["Pid"]] = second["NetworkSettings"]["Networks"].popitem()[1]["IPAddress"]
+    second["NetworkSettings"]["Networks"]["x"] = {"IPAddress": facts.reach[first["State"]["Pid"]]}
+    message = only_failure(verify("*reach_each_other*")).message
+    assert f"{first['Name']} → {second['Name']}" in message
 
 
 def test_wrong_clock_is_red(verify: Callable[[str], VerifyResult], facts: Facts) -> None:

@@ -40,6 +40,8 @@ class Facts:
     handshake_rc: int = 0
     journal: str = "a line of the journal"
     unreachable: bool = False
+    #: pid → what its network reaches; "" is everything, and None is the host itself
+    reach: dict[int | None, str] = field(default_factory=lambda: {None: ""})
 
 
 class FakeMachine(Machine):
@@ -67,6 +69,8 @@ class FakeMachine(Machine):
             "stat ": self._files,
             "nft ": lambda _: self._firewall(),
             "date ": lambda _: Answer(stdout=f"{time.time() + self.facts.clock:.6f}"),
+            "bash ": lambda targets: self._reached(None, targets),
+            "nsenter ": lambda targets: self._reached(int(command.split()[3]), targets),
             "openssl ": lambda _: Answer(self.facts.handshake_rc, self.facts.handshake),
             "journalctl ": lambda _: Answer(stdout=self.facts.journal),
         }
@@ -91,6 +95,11 @@ class FakeMachine(Machine):
         lines = ["\0".join([path, *map(str, self.facts.files[path][:5])]) for path in wanted]
         digests = "".join(f"{self.facts.files[path][5]}  {path}\0" for path in wanted)
         return Answer(stdout="\n".join(lines) + "\n\n" + digests)
+
+    def _reached(self, pid: int | None, targets: tuple[str, ...]) -> Answer:
+        prefix = self.facts.reach.get(pid)
+        open_ones = [target for target in targets[1:] if prefix is not None and target.startswith(prefix)]
+        return Answer(stdout="\n".join(open_ones))
 
     def _firewall(self) -> Answer:
         chains = [
@@ -132,7 +141,9 @@ def healthy(deployment: Deployment, host: HostOutput) -> Facts:
         ):
             pid = 1000 + len(facts.containers)
             facts.process_uids[pid] = component.uid_base + service.user
-            facts.containers.append(container(f"suite-{component.slug}-{name}", unit, pid, component.uid_base))
+            found = container(f"suite-{component.slug}-{name}", unit, pid, component.uid_base)
+            found["NetworkSettings"] = {"Networks": {component.slug: {"IPAddress": f"10.89.{pid - 999}.2"}}}
+            facts.containers.append(found)
     return facts
 
 

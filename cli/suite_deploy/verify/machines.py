@@ -6,7 +6,7 @@ from __future__ import annotations
 import socket
 import subprocess
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from functools import cached_property
@@ -19,6 +19,8 @@ from .parsers import ContainerFact, FileFact, Socket, UnitFact
 
 JOURNAL_LINES = 25
 _TUNNEL_SECONDS = 10
+#: prints each ADDRESS/PORT that accepts, all asked at once; who answers does so in milliseconds, what is dropped never
+_CONNECT = 'for to; do (timeout 1 bash -c "exec 3<>/dev/tcp/$to" 2>/dev/null && echo "$to") & done; wait'
 
 
 class Answer(Protocol):
@@ -114,6 +116,16 @@ class Machine:
         before = time.time()
         there = float(self.read("date +%s.%N"))
         return there - (before + time.time()) / 2
+
+    def reached(self, targets: Iterable[tuple[str, int]], pid: int | None = None) -> set[tuple[str, int]]:
+        """The targets to which a TCP connection opens from this host, or from the network of process `pid` on it."""
+        wanted = {f"{address}/{port}": (address, port) for address, port in targets}
+        if not wanted:
+            return set()
+        enter = f"nsenter --net --target {pid} " if pid else ""
+        quoted = " ".join(["%s"] * len(wanted))
+        answer = self.ask(f"{enter}bash -c %s connect {quoted}", _CONNECT, *wanted)
+        return {wanted[line] for line in answer.stdout.split() if line in wanted}
 
     def journal(self, unit: str, lines: int = JOURNAL_LINES) -> str:
         """The end of a unit's journal; why it cannot be read, when it cannot."""

@@ -62,8 +62,8 @@ class UnitFact:
 class ContainerFact:
     """A container as podman describes it.
 
-    uid_map, gid_map: (first id inside, first id on the host, how many). process_uid: owner, on the host, of its main
-    process; None when it does not run.
+    addresses: IPv4 addresses in its networks. uid_map, gid_map: (first id inside, first id on the host, how many).
+    process_uid: owner, on the host, of its main process; None when it does not run.
     """
 
     name: str
@@ -74,6 +74,7 @@ class ContainerFact:
     capabilities: tuple[str, ...]
     read_only: bool
     network: str
+    addresses: tuple[str, ...]
     image: str
     digest: str
     uid_map: tuple[tuple[int, int, int], ...]
@@ -139,6 +140,7 @@ def containers(inspected: str) -> tuple[ContainerFact, ...]:
 def _container(item: dict[str, Any]) -> ContainerFact:
     host, config, state = item["HostConfig"], item["Config"], item["State"]
     maps = host.get("IDMappings") or {}
+    networks = (item.get("NetworkSettings") or {}).get("Networks") or {}
     return ContainerFact(
         name=item["Name"],
         unit=(config.get("Labels") or {}).get("PODMAN_SYSTEMD_UNIT", ""),
@@ -148,6 +150,7 @@ def _container(item: dict[str, Any]) -> ContainerFact:
         capabilities=tuple(sorted(item.get("EffectiveCaps") or ())),
         read_only=bool(host.get("ReadonlyRootfs")),
         network=host.get("NetworkMode", ""),
+        addresses=tuple(filter(None, (one.get("IPAddress") for one in networks.values()))),
         image=item.get("ImageName", ""),
         digest=item.get("ImageDigest", ""),
         uid_map=tuple(_ranges(maps.get("UidMap") or ())),

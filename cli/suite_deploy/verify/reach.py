@@ -28,3 +28,10 @@ def open_ports(addresses: Iterable[str], ports: Iterable[int]) -> list[tuple[str
     with ThreadPoolExecutor(max_workers=min(32, len(wanted))) as pool:
         results = list(pool.map(lambda place: answers(*place), wanted))
     return [place for place, is_open in zip(wanted, results, strict=True) if is_open]
+
+
+def own_address(towards: str) -> str:
+    """This machine's address on the way to `towards`; nothing is sent."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        probe.connect((towards, 9))
+        return str(probe.getsockname()[0])
