@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import socket
 import time
@@ -16,7 +17,7 @@ from typing import Any, Literal
 from stacks.local import bridge, guest, hostsfile, packages, services, sources, tree
 from stacks.local.layout import HostWanted, Layout
 from stacks.local.machine import Machine
-from stacks.local.system import machine_lock, remove_tree, require_root, run, write_if_changed
+from stacks.local.system import machine_lock, remove_tree, require_root, run, world_readable, write_if_changed
 from suite_deploy.errors import CouldNotRun
 from suite_deploy.model.outputs import HostOutput, PlanItem, Progress, StackOutputs
 
@@ -97,15 +98,21 @@ class LocalDriver:
     def apply(self, progress: Progress) -> StackOutputs:
         """Bring packages, network, services and hosts to the wanted state and wait until SSH answers."""
         require_root()
+        with world_readable():
+            return self._apply(progress)
+
+    def _apply(self, progress: Progress) -> StackOutputs:
         self.layout.state_dir.mkdir(parents=True, exist_ok=True)
-        with machine_lock(self.layout.machine_lock, progress, "this machine's packages and base system"):
+        with self._alone(progress):
             packages.ensure(progress)
             network = bridge.plan(self.suite, self.layout.network_record, [host.name for host in self.hosts])
             bridge.ensure(network, self.layout.network_record, self._owner())
             inputs = self._inputs()
             sources.remember(inputs.mirrors, self.layout.mirrors_record)
             newest = tree.ensure(self.layout, inputs, progress)
-            tree.prune(self.layout, newest)
+            for wanted in self.hosts:
+                machine = Machine(self.layout, wanted.name)
+                tree.claim(self.layout, self._base_of(machine) or newest, machine.directory)
         services.ensure(services.wanted(self.layout, str(network.gateway), inputs.mirrors), self.layout, progress)
         public_key = self._ssh_key()
         for machine in self._unwanted():
@@ -116,7 +123,7 @@ class LocalDriver:
         self._wait_for_ssh(network, progress)
         self._check_paths(started, network)
         outputs = self._outputs(network, inputs)
-        self._write_records(outputs)
+        self._write_records(outputs, progress)
         return outputs
 
     def destroy(self, progress: Progress, *, with_data: bool) -> list[str]:
@@ -137,7 +144,7 @@ class LocalDriver:
         if network:
             progress(f"removing the bridge {network.bridge}")
             bridge.remove(network, self._owner())
-        with machine_lock(self.layout.machine_lock, progress, "/etc/hosts"):
+        with machine_lock(self.layout.hosts_file_lock, progress, "/etc/hosts"):
             hostsfile.update(self.suite, {})
         self.layout.outputs_record.unlink(missing_ok=True)
         for directory in (self.layout.services, self.layout.hosts):
@@ -158,6 +165,18 @@ class LocalDriver:
     def _owner(self) -> str:
         return f"suite-deploy {self.suite} {self.layout.state_dir}"[:255]
 
+    def _alone(self, progress: Progress) -> contextlib.AbstractContextManager[None]:
+        """The machine's lock when something shared will change. A run that changes nothing waits for nobody."""
+        settled = (
+            not packages.missing()
+            and bridge.read(self.layout.network_record) is not None
+            and all(self._host_action(wanted) in ("keep", "change") for wanted in self.hosts)
+            and tree.exists(self.layout, self._inputs().key)
+        )
+        if settled:
+            return contextlib.nullcontext()
+        return machine_lock(self.layout.machine_lock, progress, "this machine's packages and base system")
+
     def _inputs(self) -> tree.BaseInputs:
         return tree.BaseInputs(sources.remembered(self.layout.mirrors_record), tuple(sources.extra_cas()))
 
@@ -171,12 +190,16 @@ class LocalDriver:
         wanted = {host.name for host in self.hosts}
         return [machine for machine in self._machines() if machine.host not in wanted]
 
+    def _base_of(self, machine: Machine) -> str | None:
+        """The base tree under a host, None when the host or the tree is not there."""
+        base = machine.base()
+        return base if base and tree.exists(self.layout, base) else None
+
     def _host_action(self, wanted: HostWanted) -> Literal["create", "replace", "change", "keep"]:
         machine = Machine(self.layout, wanted.name)
-        base = machine.base()
-        if base is None:
+        if machine.base() is None:
             return "create"
-        if not tree.exists(self.layout, base):
+        if self._base_of(machine) is None:
             return "replace"
         return "keep" if list(machine.supervisors().values()) == [machine.argv(wanted)] else "change"
 
@@ -195,7 +218,6 @@ class LocalDriver:
         if action == "replace":
             machine.discard()
         base = machine.base() or newest
-        tree.claim(self.layout, base, machine.directory)
         proxy = f"http://{network.gateway}:{services.APT_PORT}"
         machine.prepare(wanted, network, tree.path(self.layout, base), public_key, proxy)
         machine.start(wanted)
@@ -276,13 +298,13 @@ class LocalDriver:
             facts={"registry": registry, "bridge": network.bridge, "network": str(network.subnet)},
         )
 
-    def _write_records(self, outputs: StackOutputs) -> None:
+    def _write_records(self, outputs: StackOutputs, progress: Progress) -> None:
         lines = [
             f"{host.name},{host.address} {guest.host_key(Machine(self.layout, host.name).root)}\n"
             for host in outputs.hosts
         ]
         write_if_changed(self.layout.known_hosts, "".join(lines))
-        with machine_lock(self.layout.machine_lock, lambda _: None, "/etc/hosts"):
+        with machine_lock(self.layout.hosts_file_lock, progress, "/etc/hosts"):
             hostsfile.update(self.suite, outputs.dns_records)
         write_if_changed(self.layout.outputs_record, _outputs_to_json(outputs))
 

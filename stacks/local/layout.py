@@ -73,6 +73,11 @@ class Layout:
         """Held while something shared by all suites of this machine is changed."""
         return self.cache_dir / "lock"
 
+    @property
+    def hosts_file_lock(self) -> Path:
+        """Held while /etc/hosts is changed: a lock of its own, because the other one may be held for minutes."""
+        return self.cache_dir / "hosts-file.lock"
+
     def machine(self, host: str) -> str:
         """The machine name of a host: unique on this machine, a valid host name."""
         return f"sd-{self.suite}-{host}"

@@ -66,6 +66,19 @@ def require_root() -> None:
         raise CouldNotRun("local hosts need root on this machine: run the command through sudo")
 
 
+@contextlib.contextmanager
+def world_readable() -> Iterator[None]:
+    """What is made meanwhile is readable by all unless said otherwise, also where root's umask is strict.
+
+    Unprivileged services and the hosts' own users have to get through the directories.
+    """
+    before = os.umask(0o022)
+    try:
+        yield
+    finally:
+        os.umask(before)
+
+
 def tool(name: str) -> Path:
     """Where a program is, also when the caller's PATH lacks the sbin directories."""
     found = shutil.which(name, path=CLEAN_ENVIRONMENT["PATH"])

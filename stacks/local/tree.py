@@ -21,7 +21,7 @@ from stacks.local import guest
 from stacks.local.layout import Layout
 from stacks.local.services import APT_PROXY
 from stacks.local.sources import DEBIAN_KEYRING, GUEST_RELEASE, Mirrors, proxy_configuration
-from stacks.local.system import mount_points, remove_tree, run, wait_until, write_atomically
+from stacks.local.system import mount_points, remove_tree, run, wait_until, write_atomically, write_if_changed
 from suite_deploy.errors import CouldNotRun
 from suite_deploy.model.outputs import Progress
 
@@ -97,6 +97,7 @@ def ensure(layout: Layout, inputs: BaseInputs, progress: Progress) -> str:
         (building / "root").rename(path(layout, key))
     finally:
         _remove(building)
+    prune(layout, key)
     return key
 
 
@@ -149,9 +150,10 @@ def _listens(port: int) -> bool:
 
 
 def claim(layout: Layout, key: str, host_directory: Path) -> None:
-    """Note that a host's root lies over this tree, so that it is kept."""
+    """Note that a host's root lies, or will lie, over this tree: it is kept while the host's directory exists."""
+    host_directory.mkdir(parents=True, exist_ok=True)
     name = hashlib.sha256(str(host_directory).encode()).hexdigest()[:16]
-    write_atomically(layout.bases / f"{key}.hosts" / name, str(host_directory))
+    write_if_changed(layout.bases / f"{key}.hosts" / name, str(host_directory))
 
 
 def prune(layout: Layout, keep: str) -> None:

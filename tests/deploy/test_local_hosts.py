@@ -138,6 +138,16 @@ def test_a_host_that_died_is_brought_back_with_its_data(outputs: StackOutputs, s
     assert ssh(outputs, "cat /srv/backup/note /etc/note") == "kept\nkept"
 
 
+def test_a_host_whose_base_is_gone_is_made_anew_around_its_volumes(outputs: StackOutputs, state: Path) -> None:
+    ssh(outputs, "echo kept | sudo tee /srv/backup/note /etc/note; sync")
+    host = Machine(driver(state, 1).layout, "one-1")
+    host.stop()
+    host.record.write_text('{"base": "0123456789abcdef"}')
+    assert [item.action for item in driver(state, 1).preview() if item.kind == "host"] == ["replace"]
+    again = driver(state, 1).apply(print)
+    assert ssh(again, "cat /srv/backup/note; ls /etc/note 2>&1 | grep -c 'No such'") == "kept\n1"
+
+
 def test_a_host_can_reboot_itself(outputs: StackOutputs) -> None:
     first = ssh(outputs, "cat /proc/sys/kernel/random/boot_id; stat -c %Z /proc/1")
     subprocess.run(["ssh", "-i", outputs.ssh_private_key, "-o", f"UserKnownHostsFile={outputs.ssh_known_hosts}",
