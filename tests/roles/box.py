@@ -98,7 +98,10 @@ class Box:
             file.write_text(json.dumps(variables))
         given = self.scratch / f"{role}-mistakes.json"
         given.write_text(json.dumps({"role_under_test": role, "mistakes": [str(file) for file in files]}))
+        started = time.monotonic()
         done = run_playbook("refuse.yml", self.inventory, given, self.scratch)
+        seconds, output = time.monotonic() - started, done.stdout + done.stderr
+        self.runs.append(Converged(role, "mistakes", "refused", seconds, (), output))
         said: dict[str, str] = {}
         current = ""
         for task in json.loads(done.stdout[done.stdout.find("{") :])["plays"][0]["tasks"]:
