@@ -5,7 +5,6 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from suite_deploy.policy.rule import (
-    UNKNOWN,
     Outcome,
     Resource,
     Subject,
@@ -72,7 +71,7 @@ def _open(rule: Any) -> str | None:
     if rule.get("remoteGroupId"):
         return None
     source = rule.get("remoteIpPrefix") or rule.get("ipRange")
-    if source and source is not UNKNOWN and source not in EVERYONE:
+    if isinstance(source, str) and source and source not in EVERYONE:
         return None
     if str(rule.get("protocol", "")).lower() in ("icmp", "ipv6-icmp", "1"):
         return None

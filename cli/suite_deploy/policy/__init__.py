@@ -36,3 +36,23 @@ def collect_ambient(environ: Mapping[str, str], home: Path, directory: Path | No
     from .ambient import collect_ambient as collect
 
     return collect(environ, home, directory)
+
+
+def load_judged(inventory: str) -> Deployment:
+    """Load an inventory, judge it with this process's environment, and return it only when nothing blocks.
+
+    For programs that the engine starts by hand, around which no `up` stands. Raises InvalidInput, and FoundFailures
+    with the whole report.
+    """
+    import os
+
+    from ..errors import FoundFailures
+    from ..model.loader import load
+    from ..render.render import render
+    from ..report.findings import render_text
+
+    deployment = load(inventory)
+    verdict = judge(deployment, render(deployment), ambient=collect_ambient(os.environ, Path.home(), Path.cwd()))
+    if verdict.blocking:
+        raise FoundFailures(render_text(verdict))
+    return deployment
