@@ -17,6 +17,7 @@ from suite_deploy.policy.cases import component_of, load_base, overlay
 from suite_deploy.policy.findings import Finding, Status, Verdict
 from suite_deploy.policy.judging import judge_deployment, verdict_of
 from suite_deploy.policy.register import Register, builtin
+from suite_deploy.policy.resource import Resource
 from suite_deploy.policy.subject import Subject
 from suite_deploy.policy.waivers import WaiverUse
 from suite_deploy.render.render import render
@@ -104,3 +105,8 @@ def copy_inventory(name: str, to: Path) -> Path:
     import shutil
 
     return Path(shutil.copytree(ROOT / "inventories" / name, to / "inventories" / name))
+
+
+def judge_with(given: Deployment, resources: tuple[Resource, ...], *, on: date = REGISTER_DAY) -> Verdict:
+    """Judge a deployment together with what exists of it."""
+    return judge_deployment(given, render(given), on=on, ambient={}, resources=resources)
