@@ -3,7 +3,7 @@
 
 from collections.abc import Iterable, Iterator
 
-from suite_deploy.policy.places import SECOND_REGION_KEY
+from suite_deploy.policy.places import names_second_region
 from suite_deploy.policy.register_schema import Region
 from suite_deploy.policy.resource import walk
 from suite_deploy.policy.rule import (
@@ -58,11 +58,14 @@ def inventory_regions(subject: Subject) -> Iterator[Outcome]:
 @resource_clause("resource_regions", "*")
 def resource_regions(resource: Resource, subject: Subject) -> str | None:
     for key, value in resource.props.items():
-        nested = isinstance(value, (dict, list))
-        if not nested and not SECOND_REGION_KEY.search(key):
+        if type(value) in (dict, list):
+            leaves = walk(value, key)
+        elif names_second_region(key):
+            leaves = iter(((key, value),))
+        else:
             continue
-        for path, item in walk(value, key):
-            if SECOND_REGION_KEY.search(path) and item is not UNKNOWN and item and item != subject.region:
+        for path, item in leaves:
+            if names_second_region(path) and item is not UNKNOWN and item and item != subject.region:
                 return f"{path} names {item}; data stays in {subject.region}."
     return None
 

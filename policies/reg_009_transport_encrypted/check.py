@@ -57,7 +57,10 @@ def provider_secure(resource: Resource, subject: Subject) -> str | None:
     if settings.get("insecure") is True or str(settings.get("insecure")).lower() == "true":
         return "its provider does not check certificates (`insecure`)."
     for key in ("authUrl", "endpointOverrides", "endpoints", "endpoint"):
-        for path, value in walk(settings.get(key) or resource.props.get(key) or "", key):
+        given = settings.get(key) or resource.props.get(key)
+        if not given:
+            continue
+        for path, value in walk(given, key):
             if isinstance(value, str) and value.lower().startswith("http://"):
                 return f"{path} is {value}, which is not encrypted."
     return None

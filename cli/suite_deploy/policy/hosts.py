@@ -5,9 +5,11 @@ from __future__ import annotations
 
 import ipaddress
 from collections.abc import Iterable
+from functools import lru_cache
 from urllib.parse import urlsplit
 
 
+@lru_cache(maxsize=4096)
 def host_of(url: str) -> str | None:
     """The lower-case host of a URL or of `host[:port]`, without user, port, brackets and final dot; None: no host."""
     text = url.strip()
@@ -20,6 +22,7 @@ def host_of(url: str) -> str | None:
     return name.rstrip(".").lower() if name else None
 
 
+@lru_cache(maxsize=16384)
 def host_matches(host: str, pattern: str) -> bool:
     """Whether `host` is `pattern`, or lies below it when the pattern starts with `*.`."""
     name, wanted = host.rstrip(".").lower(), pattern.rstrip(".").lower()

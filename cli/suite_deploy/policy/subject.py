@@ -206,7 +206,13 @@ class Subject:
 
     def decision(self, label: str) -> Offer | None:
         """The declared offer's row for a label on the day judged."""
-        return self.register.decision(self.offer, label, self.on) if self.offer else None
+        if label not in self._decisions:
+            self._decisions[label] = self.register.decision(self.offer, label, self.on) if self.offer else None
+        return self._decisions[label]
+
+    @cached_property
+    def _decisions(self) -> dict[str, Offer | None]:
+        return {}
 
     @cached_property
     def confidence(self) -> Confidence:
