@@ -1,0 +1,279 @@
+# SPDX-License-Identifier: MIT
+"""The life of a suite on one local host, in order: made, looked at, damaged, repaired, interrupted, removed."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import time
+import xml.etree.ElementTree as ElementTree
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import yaml
+from product import ROOT, Ran, Suite, Watcher, command_lines, holders, leftovers, suite_deploy
+
+pytestmark = pytest.mark.needs_root
+
+SUITE = Suite("one")
+MIB = 1024 * 1024
+
+
+@pytest.fixture(scope="module")
+def watched() -> Iterator[Watcher]:
+    """Looks at every process from before the suite exists until the last test."""
+    watcher = Watcher()
+    with watcher:
+        yield watcher
+
+
+@pytest.fixture(scope="module")
+def first(watched: Watcher) -> Iterator[Ran]:
+    """The first `up`; whatever happens, nothing is left on the machine afterwards."""
+    SUITE.destroy("--with-data")
+    ran = SUITE.run("up", "--format", "json")
+    try:
+        yield ran
+    finally:
+        SUITE.destroy("--with-data")
+
+
+@pytest.fixture(scope="module")
+def suite(first: Ran) -> Suite:
+    """The suite, up."""
+    assert first.code == 0, first.said()
+    return SUITE
+
+
+def test_up_deploys_verifies_and_says_what_runs_where(suite: Suite, first: Ran) -> None:
+    summary = first.json
+    assert {item["component"] for item in summary["components"]} == {"keycloak", "synapse"}
+    assert all(item["version"] and item["host"] == "demo" for item in summary["components"])
+    assert summary["skipped"] == []
+    assert summary["verification"]["failed"] == 0 and summary["verification"]["passed"] > 50
+    assert {"policies", "hosts", "images", "roles", "verification"} <= set(summary["seconds"])
+    print("stages of the first up:", json.dumps(summary["seconds"]))
+
+
+def test_the_portal_answers_on_its_name_with_the_suites_own_authority(suite: Suite) -> None:
+    page = subprocess.run(
+        ["curl", "--silent", "--show-error", "--fail", "--cacert", str(suite.state / "ca.crt"), f"https://{suite.domain}/fr/"],
+        capture_output=True,
+        text=True,
+        check=True,
+        env={name: value for name, value in os.environ.items() if not name.endswith("_CA_BUNDLE")},
+    ).stdout
+    assert '<html lang="fr"' in page
+
+
+def test_the_second_up_changes_nothing(suite: Suite) -> None:
+    ran = suite.run("up", "--format", "json")
+    assert ran.code == 0, ran.said()
+    assert ran.json["changed_tasks"] == {}
+    assert ran.json["changed"] == 0
+    print(f"second up: {ran.seconds:.0f} s:", json.dumps(ran.json["seconds"]))
+
+
+def test_preview_after_up_has_nothing_to_do(suite: Suite) -> None:
+    ran = suite.run("preview", "--exit-code", "--format", "json")
+    assert ran.code == 0, ran.said()
+    assert {item["action"] for item in ran.json["files"]} == {"keep"}
+
+
+def test_preview_shows_a_change_and_masks_secrets(suite: Suite, tmp_path: Path) -> None:
+    changed = tmp_path / "suite.yml"
+    changed.write_text(f"extends: {suite.path}\ncomponents: {{synapse: {{presence: true}}, keycloak: {{heap_mib: 400}}}}\n")
+    ran = suite_deploy("preview", str(changed), "--diff", "--exit-code")
+    assert ran.code == 3, ran.said()
+    assert "-Xmx400m" in ran.out and "homeserver.yaml" in ran.out
+    assert holders(suite.secrets(), {"preview": (ran.out + ran.err).encode()}) == []
+
+
+def test_status_is_healthy_and_machine_readable(suite: Suite) -> None:
+    ran = suite.run("status", "--format", "json")
+    assert ran.code == 0, ran.said()
+    assert ran.json["healthy"] and ran.json["versions"].keys() == {"keycloak", "synapse"}
+    assert {unit["state"] for unit in ran.json["units"]} == {"active"}
+
+
+def test_verify_writes_junit_and_can_be_narrowed(suite: Suite, tmp_path: Path) -> None:
+    report = tmp_path / "verify.xml"
+    ran = suite.run("verify", "--junit", str(report), "--format", "json", "--only", "tls")
+    assert ran.code == 0, ran.said()
+    cases = ElementTree.parse(report).getroot().findall(".//testcase")
+    assert 0 < len(cases) < 60
+    assert holders(suite.secrets(), {"junit": report.read_bytes(), "json": ran.out.encode()}) == []
+    assert suite.run("verify", "--only", "no such check").code != 0, "a run that looked at nothing must not pass"
+
+
+def test_the_suite_fits_into_one_and_a_half_gib(suite: Suite) -> None:
+    """Memory of all processes of the host, shared pages counted once."""
+    total = suite.ssh("demo", "awk '/^Pss:/ {sum += $2} END {print sum}' /proc/[0-9]*/smaps_rollup 2>/dev/null")
+    used = int(total) * 1024
+    print(f"memory of the host's processes: {used / MIB:.0f} MiB")
+    assert used < 1536 * MIB
+
+
+def test_no_secret_is_anywhere_but_in_its_place(suite: Suite, watched: Watcher) -> None:
+    secrets = suite.secrets()
+    texts = {f"process list: {line[:60]}": line.encode() for line in watched.seen | command_lines()}
+    for path in suite.state.rglob("*"):
+        inside = path.relative_to(suite.state).parts[0]
+        if inside not in ("hosts", "volumes", "secrets.yml") and path.is_file() and not path.is_symlink():
+            texts[str(path)] = path.read_bytes()
+    assert any("ansible.log" in place for place in texts) and any("/build/" in place for place in texts)
+    assert holders(secrets, texts) == []
+    assert (suite.state / "secrets.yml").stat().st_mode & 0o777 == 0o600
+    for folder in ("build", "ansible", "logs"):
+        for path in (suite.state / folder).rglob("*"):
+            assert folder == "logs" or not path.is_file() or (suite.state / folder).stat().st_mode & 0o077 == 0
+
+
+def test_no_file_of_the_host_that_everyone_can_read_holds_a_secret(suite: Suite) -> None:
+    listing = suite.ssh(
+        "demo",
+        "find / -xdev \\( -path /proc -o -path /sys -o -path /usr/share -o -path /usr/lib -o -path /var/lib/containers"
+        " -o -path /var/lib/apt -o -path /var/lib/dpkg \\) -prune -o -type f -perm -004 -size -2000k -print",
+    )
+    paths = listing.splitlines()
+    assert len(paths) > 50
+    script = "while IFS= read -r path; do printf '== %s\\n' \"$path\"; cat -- \"$path\" 2>/dev/null | base64 -w0; echo; done <<'END'\n"
+    out = suite.ssh("demo", script + "\n".join(paths) + "\nEND\n")
+    import base64
+
+    texts, place = {}, ""
+    for line in out.splitlines():
+        if line.startswith("== "):
+            place = line[3:]
+        elif line:
+            texts[f"host: {place}"] = base64.b64decode(line)
+    journal = suite.ssh("demo", "journalctl --no-pager --output=export --boot | base64 -w0")
+    texts["journal of the host"] = base64.b64decode(journal)
+    assert holders(suite.secrets(), texts) == []
+
+
+def test_a_second_run_at_the_same_time_is_told_who_holds_the_lock(suite: Suite) -> None:
+    running = subprocess.Popen(
+        [str(ROOT / "suite-deploy"), "up", suite.path, "--skip-verify"],
+        cwd=ROOT,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+    try:
+        assert running.stderr
+        for line in running.stderr:
+            if line.startswith("roles: "):
+                break
+        second = suite.run("up")
+        assert second.code == 1
+        assert "held by" in second.err and "suite-deploy up" in second.err and f"pid {running.pid}" in second.err
+        # interrupt the first one in the middle of its roles, as a person does with ctrl-c
+        time.sleep(8)
+        os.killpg(running.pid, signal.SIGINT)
+        _, rest = running.communicate(timeout=60)
+        assert running.returncode == 130
+        assert "run the same command again" in rest
+        assert not [line for line in command_lines() if "ansible" in line and suite.name in line]
+    finally:
+        if running.poll() is None:
+            os.killpg(running.pid, signal.SIGKILL)
+
+
+DAMAGE = r"""
+set -e
+echo '# tampered' >> /etc/suite/synapse/files/homeserver.yaml
+chmod 0666 /etc/suite/keycloak/server.env
+systemctl disable --now --quiet nginx
+systemctl stop valkey-server@synapse
+sed -i 's/MemoryMax=.*/MemoryMax=1M/' /etc/containers/systemd/synapse-homeserver.container
+DEBIAN_FRONTEND=noninteractive apt-get remove -qq -y unattended-upgrades >/dev/null
+nft delete table inet suite
+"""
+
+
+def test_damage_is_seen_by_verify_with_the_journal_of_the_unit(suite: Suite) -> None:
+    suite.ssh("demo", DAMAGE)
+    status = suite.run("status", "--format", "json")
+    assert status.code == 3
+    assert {unit["unit"] for unit in status.json["units"] if unit["state"] != "active"} == {
+        "nginx.service",
+        "valkey-server@synapse.service",
+    }
+    ran = suite.run("verify", "--format", "json")
+    assert ran.code == 3
+    text = ran.out
+    for word in ("nginx", "valkey-server@synapse", "homeserver.yaml", "server.env", "inet suite"):
+        assert word in text, f"verify does not name {word}"
+    assert "Stopped" in text, "the journal of a stopped unit is shown"
+
+
+def test_one_up_repairs_file_mode_unit_package_and_firewall(suite: Suite) -> None:
+    ran = suite.run("up", "--format", "json")
+    assert ran.code == 0, ran.said()
+    assert ran.json["changed"] > 0
+    assert ran.json["verification"]["failed"] == 0
+    assert "tampered" not in suite.ssh("demo", "cat /etc/suite/synapse/files/homeserver.yaml")
+    assert suite.ssh("demo", "stat -c %a /etc/suite/keycloak/server.env").strip() == "400"
+    assert suite.ssh("demo", "dpkg-query -W -f '${Status}' unattended-upgrades").strip() == "install ok installed"
+    assert "table inet suite" in suite.ssh("demo", "nft list tables")
+    assert suite.ssh("demo", "systemctl is-enabled nginx").strip() == "enabled"
+
+
+def test_the_playbook_by_hand_is_gated(suite: Suite) -> None:
+    """An inventory without a verdict, or with an edited one, is refused before any host is asked."""
+    inventory = yaml.safe_load((suite.state / "ansible" / "inventory.yml").read_text())
+    ansible = [str(next(Path(os.environ["PATH"].split(":")[1]).glob("python3"), "python3")), "-m", "ansible", "playbook"]
+    for damage in ("absent", "altered", "failed", "stale"):
+        content = json.loads(json.dumps(inventory))
+        verdict = content["all"]["vars"]["suite_verdict"]
+        if damage == "absent":
+            del content["all"]["vars"]["suite_verdict"]
+        elif damage == "altered":
+            verdict["judged_on"] = "2030-01-01"
+        elif damage == "failed":
+            verdict["allowed"] = False
+        else:
+            content["all"]["vars"]["suite_inputs"] = "0" * 64
+        path = suite.state / "ansible" / f"{damage}.yml"
+        path.write_text(yaml.safe_dump(content))
+        done = subprocess.run(
+            [*ansible, "-i", str(path), "-e", f"@{suite.state / 'secrets.yml'}", str(ROOT / "roles" / "site.yml")],
+            env={**os.environ, "ANSIBLE_CONFIG": str(suite.state / "ansible" / "ansible.cfg")},
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        path.unlink()
+        assert done.returncode != 0, damage
+        assert "no verdict of the policies that allows it" in done.stdout + done.stderr, done.stdout
+        assert "Every host" not in done.stdout, damage
+
+
+def test_destroy_asks_for_the_name(suite: Suite) -> None:
+    assert suite.run("destroy").code == 2
+    assert suite.run("destroy", "--yes", "--confirm", "other").code == 2
+    assert suite.run("status").code == 0
+
+
+def test_destroy_keeps_data_and_secrets_and_nothing_else(suite: Suite) -> None:
+    before = (suite.state / "secrets.yml").read_bytes()
+    ran = suite.destroy()
+    assert ran.code == 0, ran.said()
+    assert "kept" in ran.out
+    assert (suite.state / "secrets.yml").read_bytes() == before
+    assert any((suite.state / "volumes").rglob("PG_VERSION"))
+    assert leftovers(suite.name) == []
+
+
+def test_destroy_with_data_leaves_nothing(suite: Suite) -> None:
+    ran = suite.destroy("--with-data")
+    assert ran.code == 0, ran.said()
+    assert leftovers(suite.name) == []
+    assert not suite.state.exists() or [path.name for path in suite.state.iterdir()] in ([], ["lock"])
