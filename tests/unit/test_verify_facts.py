@@ -8,6 +8,7 @@ import json
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -15,11 +16,20 @@ from suite_deploy.model.deployment import Deployment
 from suite_deploy.model.loader import load
 from suite_deploy.secrets.value import Secret
 from suite_deploy.verify import Finding, VerifyResult, expected, run_verify
-from tests.unit.verify_fakes import Facts, connect, healthy, outputs_of, socket_line
+from tests.unit.verify_fakes import Facts, InstalledFile, connect, healthy, outputs_of, socket_line
 
 #: facts that are asked of the hosts alone, not of the network
-ON_HOSTS = ("facts/units", "facts/ports/*socket*", "facts/ports/*declared*", "facts/files", "facts/containers")
-ON_HOSTS += ("facts/firewall", "facts/clocks", "facts/isolation", "facts/tls/*_reached_*")
+ON_HOSTS = (
+    "facts/units",
+    "facts/ports/*socket*",
+    "facts/ports/*declared*",
+    "facts/files",
+    "facts/containers",
+    "facts/firewall",
+    "facts/clocks",
+    "facts/isolation",
+    "facts/tls/*_reached_*",
+)
 
 
 @pytest.fixture(scope="module")
@@ -47,8 +57,8 @@ def deployment(described: Deployment, tmp_path: Path) -> Deployment:
 def facts(deployment: Deployment) -> Facts:
     facts = healthy(deployment, outputs_of(deployment).hosts[0])
     digest = hashlib.sha256(b"key: value\n").hexdigest()
-    facts.files["/etc/suite/x/open.conf"] = ("444", "UNKNOWN", "UNKNOWN", 1065536, 1065536, digest)
-    facts.files["/etc/suite/x/secret.conf"] = ("400", "UNKNOWN", "UNKNOWN", 1065536, 1065536, "f" * 64)
+    facts.files["/etc/suite/x/open.conf"] = InstalledFile("444", 1065536, 1065536, digest)
+    facts.files["/etc/suite/x/secret.conf"] = InstalledFile("400", 1065536, 1065536, "f" * 64)
     return facts
 
 
@@ -142,23 +152,23 @@ def test_silent_endpoint_is_red(verify: Callable[[str], VerifyResult], facts: Fa
     ("path", "change", "said"),
     [
         ("/etc/suite/x/open.conf", None, "is missing"),
-        ("/etc/suite/x/open.conf", {0: "666"}, "has mode 0666, not 0444"),
-        ("/etc/suite/x/open.conf", {5: "0" * 64}, "was changed on the host"),
-        ("/etc/suite/x/secret.conf", {3: 0}, "belongs to 0:1065536, not to 1065536:1065536"),
+        ("/etc/suite/x/open.conf", {"mode": "666"}, "has mode 0666, not 0444"),
+        ("/etc/suite/x/open.conf", {"sha256": "0" * 64}, "was changed on the host"),
+        ("/etc/suite/x/secret.conf", {"uid": 0}, "belongs to 0:1065536, not to 1065536:1065536"),
     ],
 )
 def test_changed_file_is_red(
-    verify: Callable[[str], VerifyResult], facts: Facts, path: str, change: dict[int, object] | None, said: str
+    verify: Callable[[str], VerifyResult], facts: Facts, path: str, change: dict[str, Any] | None, said: str
 ) -> None:
     fact = facts.files.pop(path)
     if change is not None:
-        facts.files[path] = tuple(change.get(index, value) for index, value in enumerate(fact))  # type: ignore[assignment]
+        facts.files[path] = replace(fact, **change)
     assert f"{path} {said}" in only_failure(verify("facts/files/files_are")).message
 
 
 def test_secret_that_everyone_reads_is_red(verify: Callable[[str], VerifyResult], facts: Facts) -> None:
     fact = facts.files["/etc/suite/x/secret.conf"]
-    facts.files["/etc/suite/x/secret.conf"] = ("404", *fact[1:])
+    facts.files["/etc/suite/x/secret.conf"] = replace(fact, mode="404")
     assert "/etc/suite/x/secret.conf has mode 0404" in only_failure(verify("*open_to_others*")).message
 
 

@@ -14,6 +14,7 @@ import pytest
 from suite_deploy.errors import SuiteError
 from suite_deploy.model.deployment import Deployment
 from suite_deploy.model.loader import load
+from suite_deploy.model.outputs import Progress
 from suite_deploy.secrets.value import Secret
 from suite_deploy.verify import VerifyResult, run_verify
 from tests.unit.verify_fakes import connect, healthy, outputs_of
@@ -71,16 +72,9 @@ def verify(deployment: Deployment) -> Callable[..., VerifyResult]:
     secrets = {"x.y": Secret("x.y", "open-sesame-open-sesame")}
     machines = connect({host.name: healthy(deployment, host) for host in outputs.hosts})
 
-    def run(only: str | None = None, **more: object) -> VerifyResult:
-        return run_verify(
-            deployment,
-            outputs,
-            secrets,
-            deployment.state_dir,
-            only=only,
-            connect=machines,
-            **more,  # type: ignore[arg-type]
-        )
+    def run(only: str | None = None, progress: Progress = lambda _: None) -> VerifyResult:
+        state = deployment.state_dir
+        return run_verify(deployment, outputs, secrets, state, only=only, progress=progress, connect=machines)
 
     return run
 

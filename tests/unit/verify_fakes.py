@@ -23,6 +23,16 @@ class Answer:
     stderr: str = ""
 
 
+@dataclass(frozen=True)
+class InstalledFile:
+    """A file as `stat` and `sha256sum` see it; its ids belong to no account of the host."""
+
+    mode: str
+    uid: int
+    gid: int
+    sha256: str
+
+
 @dataclass
 class Facts:
     """What the tools of a host say; tests change it before the checks look."""
@@ -32,8 +42,7 @@ class Facts:
     failed: list[str] = field(default_factory=list)
     containers: list[dict[str, Any]] = field(default_factory=list)
     process_uids: dict[int, int] = field(default_factory=dict)
-    #: path → (mode, owner, group, uid, gid, sha256)
-    files: dict[str, tuple[str, str, str, int, int, str]] = field(default_factory=dict)
+    files: dict[str, InstalledFile] = field(default_factory=dict)
     policies: dict[str, str] = field(default_factory=lambda: {"input": "drop", "forward": "drop"})
     clock: float = 0.0
     handshake: str = "Verification: OK\n"
@@ -92,8 +101,9 @@ class FakeMachine(Machine):
 
     def _files(self, paths: tuple[str, ...]) -> Answer:
         wanted = [path for path in dict.fromkeys(paths) if path in self.facts.files]
-        lines = ["\0".join([path, *map(str, self.facts.files[path][:5])]) for path in wanted]
-        digests = "".join(f"{self.facts.files[path][5]}  {path}\0" for path in wanted)
+        found = {path: self.facts.files[path] for path in wanted}
+        lines = [f"{path}\0{one.mode}\0UNKNOWN\0UNKNOWN\0{one.uid}\0{one.gid}" for path, one in found.items()]
+        digests = "".join(f"{one.sha256}  {path}\0" for path, one in found.items())
         return Answer(stdout="\n".join(lines) + "\n\n" + digests)
 
     def _reached(self, pid: int | None, targets: tuple[str, ...]) -> Answer:

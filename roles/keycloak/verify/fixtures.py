@@ -78,6 +78,10 @@ class Administration:
         self._call("POST", f"users/{account['id']}/logout")
 
 
+def _disable(administration: Callable[[], Administration], username: str) -> None:
+    administration().disable(username)
+
+
 @contextmanager
 def permanent_accounts(
     administration: Callable[[], Administration], conceal: Callable[[Secret], None]
@@ -87,7 +91,7 @@ def permanent_accounts(
         people = []
         for username in _PERMANENT:
             # before enabling: what was enabled halfway is locked again too
-            stack.callback(lambda name=username: administration().disable(name))
+            stack.callback(_disable, administration, username)
             person = administration().enable(username)
             conceal(person.password)
             people.append(person)

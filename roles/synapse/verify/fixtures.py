@@ -86,7 +86,8 @@ class MatrixClient:
 
     def wait_for(self, room: str, event: str, patience: float = 20) -> dict[str, Any]:
         """Sync, as a client does, until an event of a room is there. patience: seconds."""
-        deadline, since = time.monotonic() + patience, {}
+        deadline = time.monotonic() + patience
+        since: dict[str, str] = {}
         while time.monotonic() < deadline:
             answer = self.ask("GET", "sync", timeout=_SYNC_MILLISECONDS, **since)
             since = {"since": answer["next_batch"]}
