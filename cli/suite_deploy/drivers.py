@@ -22,7 +22,7 @@ def driver_for(deployment: Deployment) -> Driver:
         driver: Driver = local.LocalDriver(
             suite=deployment.suite.suite,
             hosts=[local.HostWanted(host.name, host.groups, dict(host.volumes)) for host in deployment.hosts],
-            names={name: edge for name in deployment.public_names},
+            names=dict.fromkeys(deployment.public_names, edge),
             state_dir=deployment.state_dir,
             cache_dir=machine_cache(),
         )
@@ -47,4 +47,4 @@ def driver_for(deployment: Deployment) -> Driver:
             state_dir=deployment.state_dir,
         )
         return made
-    raise InvalidInput([problem for problem in deployment.not_in_this_version])
+    raise InvalidInput(list(deployment.not_in_this_version))

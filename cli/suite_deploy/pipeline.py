@@ -191,9 +191,7 @@ def configure(
     return tree, verdict
 
 
-def converge_hosts(
-    session: Session, tree: RenderedTree, store: SecretStore, progress: Progress
-) -> Converged:
+def converge_hosts(session: Session, tree: RenderedTree, store: SecretStore, progress: Progress) -> Converged:
     """Run the roles; on success the build tree becomes `what was last installed`."""
     from .runners.ansible import converge
 

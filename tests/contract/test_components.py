@@ -68,9 +68,7 @@ def test_every_secret_used_is_declared_and_every_declared_one_is_used(
     tasks = "".join(path.read_text() for path in folder(slug).rglob("*.yml"))
     shared = {f"{slug}.postgresql", f"{slug}.valkey", f"{slug}.oidc", f"{slug}.bucket"}
     unused = {
-        name
-        for name in declared - rendered - shared
-        if name.split(".", 1)[1] not in tasks.replace("component.yml", "")
+        name for name in declared - rendered - shared if name.split(".", 1)[1] not in tasks.replace("component.yml", "")
     }
     assert unused == set(), "a secret nobody reads"
 
@@ -178,5 +176,10 @@ def test_shared_code_names_no_component() -> None:
     for role in ("app", "edge", "host", "postgresql", "valkey", "tls", "objectstore"):
         shared += [path for path in root.glob(f"roles/{role}/**/*") if path.suffix in (".yml", ".j2", ".py")]
     comparison = re.compile(rf"(==|!=|\bin \(?\[?)\s*[\"']({'|'.join(SLUGS)})[\"']")
-    found = [f"{path}:{n}" for path in shared for n, line in enumerate(path.read_text().splitlines(), 1) if comparison.search(line)]
+    found = [
+        f"{path}:{n}"
+        for path in shared
+        for n, line in enumerate(path.read_text().splitlines(), 1)
+        if comparison.search(line)
+    ]
     assert found == []

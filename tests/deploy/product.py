@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""The product as its users run it: the launcher in a checkout, its output, its exit code, and what the machine shows."""
+"""The product as its users run it: the launcher in a checkout, its output, its exit code, what the machine shows."""
 
 from __future__ import annotations
 
@@ -127,7 +127,19 @@ class Suite:
     def ssh(self, host: str, script: str, *, check: bool = True) -> str:
         """Run a shell script as root on a host."""
         done = subprocess.run(
-            ["ssh", "-F", str(self.state / "ssh_config"), "-o", "ControlMaster=no", "-o", "ControlPath=none", host, "sudo", "sh", "-s"],
+            [
+                "ssh",
+                "-F",
+                str(self.state / "ssh_config"),
+                "-o",
+                "ControlMaster=no",
+                "-o",
+                "ControlPath=none",
+                host,
+                "sudo",
+                "sh",
+                "-s",
+            ],
             input=script,
             capture_output=True,
             text=True,
@@ -159,7 +171,11 @@ def holders(secrets: dict[str, str], texts: dict[str, bytes]) -> list[str]:
 def leftovers(name: str) -> list[str]:
     """Whatever of a suite is still on this machine: processes, mounts, links, control groups, lines in /etc/hosts."""
     bridge = bridge_of(name)
-    found = [f"process: {line[:120]}" for line in command_lines() if re.search(rf"\b(sd-)?{name}\b", line) and "pytest" not in line]
+    found = [
+        f"process: {line[:120]}"
+        for line in command_lines()
+        if re.search(rf"\b(sd-)?{name}\b", line) and "pytest" not in line
+    ]
     found += [f"mount: {line}" for line in Path("/proc/self/mounts").read_text().splitlines() if f"/{name}/" in line]
     links = [entry.name for entry in Path("/sys/class/net").iterdir()]
     found += [f"link: {link}" for link in links if link == bridge]

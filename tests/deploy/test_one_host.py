@@ -60,7 +60,15 @@ def test_up_deploys_verifies_and_says_what_runs_where(suite: Suite, first: Ran) 
 
 def test_the_portal_answers_on_its_name_with_the_suites_own_authority(suite: Suite) -> None:
     page = subprocess.run(
-        ["curl", "--silent", "--show-error", "--fail", "--cacert", str(suite.state / "ca.crt"), f"https://{suite.domain}/fr/"],
+        [
+            "curl",
+            "--silent",
+            "--show-error",
+            "--fail",
+            "--cacert",
+            str(suite.state / "ca.crt"),
+            f"https://{suite.domain}/fr/",
+        ],
         capture_output=True,
         text=True,
         check=True,
@@ -85,7 +93,9 @@ def test_preview_after_up_has_nothing_to_do(suite: Suite) -> None:
 
 def test_preview_shows_a_change_and_masks_secrets(suite: Suite, tmp_path: Path) -> None:
     changed = tmp_path / "suite.yml"
-    changed.write_text(f"extends: {suite.path}\ncomponents: {{synapse: {{presence: true}}, keycloak: {{heap_mib: 400}}}}\n")
+    changed.write_text(
+        f"extends: {suite.path}\ncomponents: {{synapse: {{presence: true}}, keycloak: {{heap_mib: 400}}}}\n"
+    )
     ran = suite_deploy("preview", str(changed), "--diff", "--exit-code")
     assert ran.code == 3, ran.said()
     assert "-Xmx400m" in ran.out and "homeserver.yaml" in ran.out
@@ -140,7 +150,10 @@ def test_no_file_of_the_host_that_everyone_can_read_holds_a_secret(suite: Suite)
     )
     paths = listing.splitlines()
     assert len(paths) > 50
-    script = "while IFS= read -r path; do printf '== %s\\n' \"$path\"; cat -- \"$path\" 2>/dev/null | base64 -w0; echo; done <<'END'\n"
+    script = (
+        "while IFS= read -r path; do printf '== %s\\n' \"$path\"; "
+        "cat -- \"$path\" 2>/dev/null | base64 -w0; echo; done <<'END'\n"
+    )
     out = suite.ssh("demo", script + "\n".join(paths) + "\nEND\n")
     import base64
 
@@ -228,7 +241,12 @@ def test_one_up_repairs_file_mode_unit_package_and_firewall(suite: Suite) -> Non
 def test_the_playbook_by_hand_is_gated(suite: Suite) -> None:
     """An inventory without a verdict, or with an edited one, is refused before any host is asked."""
     inventory = yaml.safe_load((suite.state / "ansible" / "inventory.yml").read_text())
-    ansible = [str(next(Path(os.environ["PATH"].split(":")[1]).glob("python3"), "python3")), "-m", "ansible", "playbook"]
+    ansible = [
+        str(next(Path(os.environ["PATH"].split(":")[1]).glob("python3"), "python3")),
+        "-m",
+        "ansible",
+        "playbook",
+    ]
     for damage in ("absent", "altered", "failed", "stale"):
         content = json.loads(json.dumps(inventory))
         verdict = content["all"]["vars"]["suite_verdict"]

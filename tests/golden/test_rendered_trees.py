@@ -68,7 +68,10 @@ def test_there_are_golden_inventories() -> None:
 
 @pytest.mark.parametrize("name", INVENTORIES)
 def test_two_renderings_in_two_processes_are_the_same(name: str) -> None:
-    code = "import sys; sys.path.insert(0, sys.argv[1]); import test_rendered_trees as t; print(t.rendered(sys.argv[2]).digest)"
+    code = (
+        "import sys; sys.path.insert(0, sys.argv[1]); "
+        "import test_rendered_trees as t; print(t.rendered(sys.argv[2]).digest)"
+    )
     digests = {
         subprocess.run(
             [sys.executable, "-c", code, str(HERE), name],

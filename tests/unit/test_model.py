@@ -70,7 +70,14 @@ def test_all_problems_are_reported_at_once_with_their_lines(tmp_path: Path) -> N
             "  keyclok: {}\n",
         )
     )
-    for line, words in {1: "schema", 2: "suite", 3: "no domain name", 4: "fr-snc", 5: "users", 7: "`components`"}.items():
+    for line, words in {
+        1: "schema",
+        2: "suite",
+        3: "no domain name",
+        4: "fr-snc",
+        5: "users",
+        7: "`components`",
+    }.items():
         assert any(f"suite.yml:{line}:" in row and words in text for row in text.splitlines()), (line, words, text)
     assert "suite.yml:9: components.synapse.federaton: unknown key. Did you mean `federation`?" in text
     assert "suite.yml:10: components.keyclok: no such component. Did you mean `keycloak`?" in text
@@ -91,8 +98,14 @@ def test_all_problems_are_reported_at_once_with_their_lines(tmp_path: Path) -> N
         ({"infrastructure": ...}, "infrastructure: is required"),
         ({"infrastructure": {"driver": "openstack", "offer": "x/y", "region": "r"}}, "auth_url: is required"),
         ({"infrastructure": {"driver": "local", "hosts": {"a": {"groups": []}}}}, "at least 1 item"),
-        ({"infrastructure": {"driver": "local", "hosts": {"a": {"groups": ["edge"]}}}}, "0 hosts are in the group `data`"),
-        ({"infrastructure": {"driver": "local", "hosts": {"a": {"groups": ["web"]}}}}, "'edge', 'apps', 'data' or 'media'"),
+        (
+            {"infrastructure": {"driver": "local", "hosts": {"a": {"groups": ["edge"]}}}},
+            "0 hosts are in the group `data`",
+        ),
+        (
+            {"infrastructure": {"driver": "local", "hosts": {"a": {"groups": ["web"]}}}},
+            "'edge', 'apps', 'data' or 'media'",
+        ),
         (
             {"infrastructure": {"driver": "local", "hosts": {n: {"groups": ["edge", "apps", "data"]} for n in "ab"}}},
             "2 hosts are in the group `edge`: a, b",
@@ -116,7 +129,10 @@ def test_all_problems_are_reported_at_once_with_their_lines(tmp_path: Path) -> N
         ({"components": {"keycloak": {"host": "two"}}}, "no host of the group"),
         ({"components": {"keycloak": {"hostname": "region-x.example"}}}, "already the name of the portal"),
         ({"components": {"keycloak": {"hostname": "postgresql.region-x.example"}}}, "already the name of the database"),
-        ({"components": {"keycloak": {}, "synapse": {"hostname": "id.region-x.example"}}}, "already the name of keycloak"),
+        (
+            {"components": {"keycloak": {}, "synapse": {"hostname": "id.region-x.example"}}},
+            "already the name of keycloak",
+        ),
         ({"components": {"keycloak": {}, "synapse": {"federation": []}}}, "write `closed` instead"),
         ({"components": {"keycloak": {}, "synapse": {"federation": ["no host"]}}}, "is no domain name"),
         ({"components": {"keycloak": {}, "synapse": {"federation": 7}}}, "closed, open, or a list"),
@@ -140,7 +156,8 @@ def test_maps_merge_lists_replace_and_null_removes(tmp_path: Path) -> None:
     inventory(tmp_path, "base", network={"dns": ["192.0.2.53", "192.0.2.54"], "ntp": ["ntp.example.org"]}, users=10)
     child = written(
         tmp_path,
-        "extends: ../base/suite.yml\nsuite: child\nusers: null\nnetwork: {dns: [198.51.100.1]}\ncomponents: {synapse: {presence: true}}\n",
+        "extends: ../base/suite.yml\nsuite: child\nusers: null\nnetwork: {dns: [198.51.100.1]}\n"
+        "components: {synapse: {presence: true}}\n",
         "child",
     )
     deployment = load(child)

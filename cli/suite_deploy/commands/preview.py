@@ -43,7 +43,7 @@ def command(name: str, diff: bool, exit_code: bool, settings: Settings) -> None:
     images = pipeline.known_images(deployment)
     tree = render(deployment, addresses(outputs) if outputs else None, images)
     files = compare(tree, deployment.state_dir / pipeline.INSTALLED)
-    changes = [item for item in items if item.action != "keep"] or [item for item in files if item["action"] != "keep"]
+    changes = any(item.action != "keep" for item in items) or any(item["action"] != "keep" for item in files)
     if settings.json:
         plan = [vars(item) for item in items]
         click.echo(json.dumps({"infrastructure": plan, "files": files, "skipped": skipped}, indent=2))
@@ -66,7 +66,11 @@ def compare(tree: RenderedTree, installed: Path) -> list[dict[str, Any]]:
         old = _read(installed / build_path)
         action = "create" if old is None else "keep" if old == item.content else "change"
         lines = difflib.unified_diff(
-            (old or "").splitlines(), item.content.splitlines(), f"installed {item.path}", f"wanted {item.path}", lineterm=""
+            (old or "").splitlines(),
+            item.content.splitlines(),
+            f"installed {item.path}",
+            f"wanted {item.path}",
+            lineterm="",
         )
         result.append(
             {
@@ -82,9 +86,9 @@ def compare(tree: RenderedTree, installed: Path) -> list[dict[str, Any]]:
         build_path = str(path.relative_to(installed))
         if path.is_file() and build_path not in wanted and path.name != "manifest.json":
             host, _, rest = build_path.partition("/")
-            lines = [f"-{line}" for line in (_read(path) or "").splitlines()]
+            removed = [f"-{line}" for line in (_read(path) or "").splitlines()]
             result.append(
-                {"action": "remove", "host": host, "path": f"/{rest}", "component": "", "mode": "", "diff": lines}
+                {"action": "remove", "host": host, "path": f"/{rest}", "component": "", "mode": "", "diff": removed}
             )
     return result
 
@@ -100,7 +104,9 @@ def _text(items: list[Any], files: list[dict[str, Any]], skipped: dict[str, str]
     from ..report.console import table
 
     parts = ["Infrastructure"]
-    parts.append(table(("", "kind", "name", "detail"), [(item.action, item.kind, item.name, item.detail) for item in items]))
+    parts.append(
+        table(("", "kind", "name", "detail"), [(item.action, item.kind, item.name, item.detail) for item in items])
+    )
     changed = [item for item in files if item["action"] != "keep"]
     kept = len(files) - len(changed)
     parts += ["", f"Files: {len(changed)} differ from what was last installed, {kept} do not"]

@@ -40,7 +40,9 @@ def command(name: str, settings: Settings) -> None:
     units = {host.name: _units(deployment, host.name) for host in outputs.hosts}
     try:
         with ThreadPoolExecutor(max_workers=max(len(units), 1)) as pool:
-            answers = dict(zip(units, pool.map(lambda host: _ask(deployment.state_dir, host, units[host]), units), strict=True))
+            answers = dict(
+                zip(units, pool.map(lambda host: _ask(deployment.state_dir, host, units[host]), units), strict=True)
+            )
     finally:
         from ..runners.ssh import close_connections
 
@@ -89,7 +91,10 @@ def _ask(state: Path, host: str, units: dict[str, str]) -> list[dict[str, Any]]:
         text = on_host(state, host, ["systemctl", "show", f"--property={_PROPERTIES}", *units], timeout=30)
     except CouldNotRun as error:
         reason = str(error).splitlines()[-1].strip()
-        return [{"host": host, "unit": unit, "what": what, "state": "unknown", "detail": reason} for unit, what in units.items()]
+        return [
+            {"host": host, "unit": unit, "what": what, "state": "unknown", "detail": reason}
+            for unit, what in units.items()
+        ]
     rows = []
     for block in text.strip().split("\n\n"):
         facts = dict(line.split("=", 1) for line in block.splitlines() if "=" in line)
@@ -114,7 +119,14 @@ def _text(result: dict[str, Any], record: dict[str, Any]) -> str:
     from ..report.console import table
 
     rows = [
-        (row["host"], row["what"], row["unit"], f"{row['state']} ({row['detail']})", row.get("since", ""), row.get("restarts", ""))
+        (
+            row["host"],
+            row["what"],
+            row["unit"],
+            f"{row['state']} ({row['detail']})",
+            row.get("since", ""),
+            row.get("restarts", ""),
+        )
         for row in result["units"]
     ]
     parts = [table(("host", "what", "unit", "state", "since", "restarts"), rows)]

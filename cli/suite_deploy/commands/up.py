@@ -94,7 +94,9 @@ def _summary(
         "changed": changes,
         "changed_tasks": changed,
         "seconds": {name: round(seconds, 1) for name, seconds in session.stages.seconds.items()},
-        "verification": {"passed": result.passed, "failed": result.failed, "skipped": result.skipped} if result else None,
+        "verification": {"passed": result.passed, "failed": result.failed, "skipped": result.skipped}
+        if result
+        else None,
         "links": {"portal": f"https://{deployment.domain}/"},
         "publish": _documents_to_publish(session),
         "ca": str(session.state / "ca.crt") if deployment.suite.tls.issuer == "internal-ca" else None,

@@ -56,13 +56,13 @@ def _contradictions(name: str, item: ComponentFile) -> list[Problem]:
 
     for service, value in item.services.items():
         check(f"services.{service}.image", value.image, item.images, "image")
-    for job, value in item.jobs.items():
-        check(f"jobs.{job}.image", value.image, item.images, "image")
-    for file, value in item.files.items():
-        for service in value.services:
+    for job, task in item.jobs.items():
+        check(f"jobs.{job}.image", task.image, item.images, "image")
+    for file, text in item.files.items():
+        for service in text.services:
             check(f"files.{file}.services", service, item.services, "service")
-    for volume, value in item.volumes.items():
-        for service in value.services:
+    for volume, data in item.volumes.items():
+        for service in data.services:
             check(f"volumes.{volume}.services", service, item.services, "service")
     for index, route in enumerate(item.routes):
         if route.to and route.to != "bucket":
@@ -107,9 +107,7 @@ def _field(option: Option) -> tuple[Any, Any]:
     return kind | None, Field(default=None, description=option.description)
 
 
-_PEERS_SCHEMA = {
-    "anyOf": [{"enum": ["closed", "open"]}, {"type": "array", "minItems": 1, "items": {"type": "string"}}]
-}
+_PEERS_SCHEMA = {"anyOf": [{"enum": ["closed", "open"]}, {"type": "array", "minItems": 1, "items": {"type": "string"}}]}
 
 
 def _peers(value: Any) -> str | tuple[str, ...]:

@@ -27,7 +27,9 @@ def explain(inventory: Inventory, deployment: Deployment, key: str) -> str:
         for place in reversed(inventory.overridden.get(path, [])):
             lines.append(f"  which replaces {place.file}:{place.line}")
     else:
-        below = sorted({f"{place.file}:{place.line}" for known, place in inventory.places.items() if _below(known, path)})
+        below = sorted(
+            {f"{place.file}:{place.line}" for known, place in inventory.places.items() if _below(known, path)}
+        )
         lines.append(f"  written in {', '.join(below)}" if below else f"  {_origin(path)}")
     return "\n".join(lines)
 
@@ -38,7 +40,9 @@ def parse_key(key: str) -> tuple[Hashable, ...]:
     for piece in key.split("."):
         match = re.match(r"^([^\[\]]+)((\[\d+\])*)$", piece)
         if not match:
-            raise InvalidInput([Problem("--explain", 0, key, "is no key. Write it like `components.synapse.federation`.")])
+            raise InvalidInput(
+                [Problem("--explain", 0, key, "is no key. Write it like `components.synapse.federation`.")]
+            )
         parts.append(match.group(1))
         parts += [int(index) for index in re.findall(r"\[(\d+)\]", match.group(2))]
     return tuple(parts)
@@ -61,17 +65,15 @@ def _origin(path: tuple[Hashable, ...]) -> str:
 def _resolved(deployment: Deployment, path: tuple[Hashable, ...], key: str) -> Any:
     current: Any = _tree(deployment)
     for index, part in enumerate(path):
-        if isinstance(current, dict) and part in current:
+        try:
             current = current[part]
-        elif isinstance(current, list) and isinstance(part, int) and part < len(current):
-            current = current[part]
-        else:
+        except (KeyError, IndexError, TypeError):
             known = [str(item) for item in current] if isinstance(current, dict) else []
             near = nearest(str(part), known)
             found = f"no such key. Did you mean `{near}`?" if near else "no such key."
             accepted = f"Keys at this place: {', '.join(known)}." if known else ""
             so_far = ".".join(str(item) for item in path[: index + 1])
-            raise InvalidInput([Problem("--explain", 0, so_far, found, accepted)])
+            raise InvalidInput([Problem("--explain", 0, so_far, found, accepted)]) from None
     return current
 
 

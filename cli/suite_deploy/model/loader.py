@@ -10,6 +10,7 @@ from .. import __version__
 from ..errors import InvalidInput, Problem
 from ..paths import state_dir as default_state_dir
 from . import components as registry
+from .component import ComponentFile
 from .deployment import Component, Deployment, HostPlan
 from .immutable import changed_immutables
 from .inventory import Inventory, read_inventory
@@ -108,7 +109,9 @@ def _hosts(suite: SuiteFile) -> tuple[HostPlan, ...]:
         )
     if infrastructure.hosts:
         return tuple(
-            HostPlan(name, item.groups, getattr(item, "flavor", None), dict(item.volumes), getattr(item, "public", True))
+            HostPlan(
+                name, item.groups, getattr(item, "flavor", None), dict(item.volumes), getattr(item, "public", True)
+            )
             for name, item in infrastructure.hosts.items()
         )
     return (HostPlan("suite-1", ("edge", "apps", "data", "media"), public=True),)
@@ -139,7 +142,7 @@ def _host_problems(suite: SuiteFile, hosts: tuple[HostPlan, ...], inventory: Inv
 
 def _component(
     slug: str,
-    description: registry.ComponentFile,
+    description: ComponentFile,
     options: dict[str, object],
     suite: SuiteFile,
     hosts: tuple[HostPlan, ...],
@@ -213,7 +216,9 @@ def _networks(
             continue
         if inside:
             found = f"{containers} overlaps {key} ({value})."
-            problems.append(Problem(where.file, where.line, "network.containers", found, "Choose a /16 used nowhere else."))
+            problems.append(
+                Problem(where.file, where.line, "network.containers", found, "Choose a /16 used nowhere else.")
+            )
     for index, allowed in enumerate(suite.ssh.from_):
         if ipaddress.IPv4Network(allowed).subnet_of(containers):
             here = inventory.place(("ssh", "from", index))

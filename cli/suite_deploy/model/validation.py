@@ -46,7 +46,9 @@ def _problem(
         return Problem(where.file, where.line, key, "is required and missing.", "", reference)
     if kind in ("literal_error", "union_tag_invalid", "enum"):
         accepted = context.get("expected") or context.get("expected_tags") or ""
-        return Problem(where.file, where.line, key, f"{_show(item['input'])} is not accepted.", f"Accepted: {accepted}.")
+        return Problem(
+            where.file, where.line, key, f"{_show(item['input'])} is not accepted.", f"Accepted: {accepted}."
+        )
     if kind == "union_tag_not_found":
         missing = str(context.get("discriminator", "")).strip("'")
         return Problem(where.file, where.line, f"{key}.{missing}", "is required and missing.", "", reference)
@@ -72,7 +74,7 @@ def known_keys(model: type[BaseModel], loc: tuple[Any, ...]) -> list[str]:
         current = _step(current, part)
         if current is None:
             return []
-    models = [item for item in _models(current)]
+    models = list(_models(current))
     return sorted({field.alias or name for item in models for name, field in item.model_fields.items()})
 
 

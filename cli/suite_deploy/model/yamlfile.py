@@ -7,7 +7,7 @@ other than `!vault`, nesting deeper than 40, aliases that multiply ("billion lau
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Mapping
+from collections.abc import Hashable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -72,7 +72,11 @@ def load_yaml(path: Path, *, shown_as: str | None = None) -> YamlFile:
             raise InvalidInput([Problem(name, 0, "", "is not a regular file.")])
         if size > MAX_BYTES:
             raise InvalidInput(
-                [Problem(name, 0, "", f"is {size:,} bytes long.", f"An inventory file has at most {MAX_BYTES:,} bytes.")]
+                [
+                    Problem(
+                        name, 0, "", f"is {size:,} bytes long.", f"An inventory file has at most {MAX_BYTES:,} bytes."
+                    )
+                ]
             )
         raw = path.read_bytes()
     except OSError as error:
@@ -117,12 +121,13 @@ def _check_shape(text: str, name: str) -> None:
     """Refuse nesting and alias expansion by counting events, before any recursive code sees the text."""
     depth = 0
     total = 0
-    open_nodes: list[tuple[str | None, int]] = []
-    sizes: dict[str, int] = {}
-    for event in yaml.parse(text, Loader=_LOADER):
+    open_nodes: list[tuple[Any, int]] = []
+    sizes: dict[Any, int] = {}
+    events: Iterable[Any] = yaml.parse(text, Loader=_LOADER)
+    for event in events:
+        line = event.start_mark.line + 1
         if isinstance(event, yaml.AliasEvent):
             if any(anchor == event.anchor for anchor, _ in open_nodes):
-                line = event.start_mark.line + 1
                 raise InvalidInput([Problem(name, line, "", f"the alias *{event.anchor} stands inside itself.")])
             total += sizes.get(event.anchor, 1)
         elif isinstance(event, yaml.ScalarEvent):
@@ -139,10 +144,10 @@ def _check_shape(text: str, name: str) -> None:
             if anchor:
                 sizes[anchor] = total - before
         if depth > MAX_DEPTH:
-            raise InvalidInput([Problem(name, event.start_mark.line + 1, "", f"nests deeper than {MAX_DEPTH} levels.")])
+            raise InvalidInput([Problem(name, line, "", f"nests deeper than {MAX_DEPTH} levels.")])
         if total > MAX_NODES:
             found = f"holds more than {MAX_NODES:,} values once its aliases are expanded."
-            raise InvalidInput([Problem(name, event.start_mark.line + 1, "", found)])
+            raise InvalidInput([Problem(name, line, "", found)])
 
 
 class _Builder:

@@ -26,7 +26,7 @@ def all_vars(deployment: Deployment, addresses: Addresses) -> dict[str, Any]:
     """Variables of every host."""
     suite = deployment.suite
     edge, data = addresses.private[deployment.host_of("edge").name], addresses.private[deployment.host_of("data").name]
-    names = {name: edge for name in deployment.public_names} | {name: data for name in deployment.data_names}
+    names = dict.fromkeys(deployment.public_names, edge) | dict.fromkeys(deployment.data_names, data)
     return {
         "suite_name": suite.suite,
         "suite_domain": suite.domain,
@@ -43,7 +43,8 @@ def all_vars(deployment: Deployment, addresses: Addresses) -> dict[str, Any]:
         },
         "suite_ca_cert": secret("suite.ca_cert"),
         "suite_components": {
-            component.slug: _component_facts(component) for component in sorted(deployment.ordered, key=lambda c: c.slug)
+            component.slug: _component_facts(component)
+            for component in sorted(deployment.ordered, key=lambda c: c.slug)
         },
         "suite_oidc_clients": [
             _oidc_client(component) for component in deployment.ordered if component.description.needs.oidc_client
@@ -63,7 +64,8 @@ def _apt_sources(apt: Apt) -> str:
         return ""
     mirror = apt.mirror.rstrip("/")
     security = (apt.security_mirror or f"{mirror}-security").rstrip("/")
-    stanza = "Types: deb\nURIs: {}\nSuites: {}\nComponents: main\nSigned-By: /usr/share/keyrings/debian-archive-keyring.gpg\n"
+    keyring = "/usr/share/keyrings/debian-archive-keyring.gpg"
+    stanza = f"Types: deb\nURIs: {{}}\nSuites: {{}}\nComponents: main\nSigned-By: {keyring}\n"
     return stanza.format(mirror, "trixie trixie-updates") + "\n" + stanza.format(security, "trixie-security")
 
 
@@ -177,10 +179,14 @@ def _firewall_input(
             sources = _sources(deployment, component, host, addresses)
             if component.description.needs.postgresql:
                 port = str(POSTGRESQL_PORT)
-                rules.append({"proto": "tcp", "ports": [port], "sources": sources, "comment": f"{component.slug} database"})
+                rules.append(
+                    {"proto": "tcp", "ports": [port], "sources": sources, "comment": f"{component.slug} database"}
+                )
             if component.description.needs.valkey:
                 port = str(component.valkey_port)
-                rules.append({"proto": "tcp", "ports": [port], "sources": sources, "comment": f"{component.slug} cache"})
+                rules.append(
+                    {"proto": "tcp", "ports": [port], "sources": sources, "comment": f"{component.slug} cache"}
+                )
     for component in here:
         for name, service in component.description.services.items():
             if service.network != "host":

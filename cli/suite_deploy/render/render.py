@@ -142,8 +142,8 @@ def _unit(
 ) -> str:
     description, slug = component.description, component.slug
     edge, data = deployment.host_of("edge").name, deployment.host_of("data").name
-    names = {item: addresses.private[edge] for item in deployment.public_names}
-    names |= {item: addresses.private[data] for item in deployment.data_names}
+    names = dict.fromkeys(deployment.public_names, addresses.private[edge])
+    names |= dict.fromkeys(deployment.data_names, addresses.private[data])
     publish = []
     for port in sorted({port for port in (service.port, service.probe.port if service.probe else None) if port}):
         host_port = component.loopback_port(name, port)

@@ -1,14 +1,14 @@
 # SPDX-License-Identifier: MIT
 """The words an expression in component.yml or a component's template may use. Documented for component authors.
 
-    suite   .name .domain .profile .edge_address .data_address .users .names .container_network .mail
-    self    .slug .hostname .url .options.<name> .uid_base .version
-    db      .host .port .name .user .ca_file          (needs.postgresql)
-    cache   .host .port .ca_file                      (needs.valkey)
-    bucket  .endpoint .region .name .access_key       (needs.bucket)
-    oidc    .issuer .client_id .scopes                (needs.oidc_client)
-    secret(name)  placeholder of one of the component's own secrets; `postgresql`, `valkey`, `oidc`, `bucket` too
-    peer(kind)    the component that provides a kind: .url .hostname .slug, or none
+suite   .name .domain .profile .edge_address .data_address .users .names .container_network .mail
+self    .slug .hostname .url .options.<name> .uid_base .version
+db      .host .port .name .user .ca_file          (needs.postgresql)
+cache   .host .port .ca_file                      (needs.valkey)
+bucket  .endpoint .region .name .access_key       (needs.bucket)
+oidc    .issuer .client_id .scopes                (needs.oidc_client)
+secret(name)  placeholder of one of the component's own secrets; `postgresql`, `valkey`, `oidc`, `bucket` too
+peer(kind)    the component that provides a kind: .url .hostname .slug, or none
 """
 
 from __future__ import annotations
@@ -135,7 +135,9 @@ def environment() -> jinja2.Environment:
 
 def to_yaml(value: Any) -> str:
     """A value as inline YAML, so that a template cannot be broken by what it holds."""
-    return yaml.safe_dump(value, default_flow_style=True, width=10_000, allow_unicode=True).removesuffix("...\n").strip()
+    return (
+        yaml.safe_dump(value, default_flow_style=True, width=10_000, allow_unicode=True).removesuffix("...\n").strip()
+    )
 
 
 def evaluate(text: Any, words: Mapping[str, Any], where: str) -> str:

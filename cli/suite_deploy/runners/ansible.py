@@ -46,7 +46,8 @@ def converge(
     """Run roles/site.yml over the generated inventory in `state`.
 
     secrets_file: an Ansible variables file: plain and private, or with vaulted values that Ansible itself opens with
-    vault_password_file. redact: applied to all that is kept or shown. Raises CouldNotRun with what failed, on which host, and where the log is.
+    vault_password_file. redact: applied to all that is kept or shown.
+    Raises CouldNotRun with what failed, on which host, and where the log is.
     """
     result = Converged()
     log = state / "logs" / "ansible.log"

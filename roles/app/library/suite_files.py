@@ -72,6 +72,8 @@ restarts: {description: Units that have not been restarted since their files cha
 digests: {description: Unit to the digest of all the files it reads., returned: always, type: dict}
 """
 
+#: the directory of a component's files: only root looks inside, services get their files mounted
+DIRECTORY_MODE = 0o750
 PLACEHOLDER = re.compile(r"@secret:([a-z0-9][a-z0-9._-]*)@")
 FILE_OPTIONS = {
     "path": {"type": "path", "required": True},
@@ -97,7 +99,11 @@ def differs(wanted, content):
         return True
     if not os.path.isfile(path) or os.path.islink(path):
         return True
-    if (status.st_mode & 0o7777, status.st_uid, status.st_gid) != (int(wanted["mode"], 8), wanted["owner"], wanted["group"]):
+    if (status.st_mode & 0o7777, status.st_uid, status.st_gid) != (
+        int(wanted["mode"], 8),
+        wanted["owner"],
+        wanted["group"],
+    ):
         return True
     with open(path, "rb") as current:
         return current.read() != content.encode()
@@ -142,9 +148,9 @@ def ensure_directories(directories, check_mode):
             continue
         changed.append(path)
         if not check_mode:
-            os.makedirs(path, mode=0o750, exist_ok=True)
+            os.makedirs(path, mode=DIRECTORY_MODE, exist_ok=True)
             os.chown(path, 0, 0)
-            os.chmod(path, 0o750)
+            os.chmod(path, DIRECTORY_MODE)
     return changed
 
 
@@ -193,11 +199,9 @@ def main():
         supports_check_mode=True,
     )
     wanted, secrets, marks = module.params["files"], module.params["secrets"], module.params["marks"]
-    missing = sorted(
-        {name for item in wanted for name in PLACEHOLDER.findall(item["content"]) if name not in secrets}
-    )
+    missing = sorted({name for item in wanted for name in PLACEHOLDER.findall(item["content"]) if name not in secrets})
     if missing:
-        module.fail_json(msg="No value was given for these secrets: %s" % ", ".join(missing))
+        module.fail_json(msg=f"No value was given for these secrets: {', '.join(missing)}")
     changed = ensure_directories(module.params["owned_directories"], module.check_mode)
     diffs = []
     for item in wanted:
@@ -205,7 +209,9 @@ def main():
         if not differs(item, content):
             continue
         changed.append(item["path"])
-        diffs.append({"before_header": item["path"], "after_header": item["path"], "before": "", "after": item["content"]})
+        diffs.append(
+            {"before_header": item["path"], "after_header": item["path"], "before": "", "after": item["content"]}
+        )
         if not module.check_mode:
             for unit in item["restarts"]:
                 forget(unit, marks)
