@@ -4,15 +4,18 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from datetime import date
 from pathlib import Path
 
 import pytest
 import yaml
+from jsonschema import Draft202012Validator
 
 from suite_deploy.errors import InvalidInput
 from suite_deploy.main import main
 from suite_deploy.model.loader import load
+from tests.checkout import ROOT
 
 from .support import copy_inventory, failing, judge
 
@@ -70,3 +73,23 @@ def test_a_register_that_is_gone_is_refused(inventory: Path) -> None:
     (inventory / "register.yml").unlink()
     with pytest.raises(InvalidInput, match="cannot be read"):
         judge(load(str(inventory)))
+
+
+def test_the_list_shows_the_register_that_counts(inventory: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["policy", "register", "--inventory", str(inventory), "--on", "2026-12-20"]) == 0
+    said = capsys.readouterr().out
+    assert "until 2029-11-30  decision 9999" in said
+    assert "register of 2026-12-15, 5 days before 2026-12-20" in said
+
+
+def test_the_schema_of_a_register_is_up_to_date_and_holds_for_an_export(
+    inventory: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["policy", "register", "--schema"]) == 0
+    printed = capsys.readouterr().out
+    kept = (ROOT / "policies/register/register.schema.json").read_text()
+    assert kept == printed, "suite-deploy policy register --schema > policies/register/register.schema.json"
+    data = json.loads(json.dumps(yaml.safe_load((inventory / "register.yml").read_text()), default=str))
+    Draft202012Validator(json.loads(kept)).validate(data)
+    data["offers"][0]["status"] = "certified"
+    assert not Draft202012Validator(json.loads(kept)).is_valid(data)

@@ -23,15 +23,27 @@ def command() -> None:
 @command.command("register")
 @click.option("--all", "everything", is_flag=True, help="Offers that hold no label too.")
 @click.option("--on", metavar="DATE", help="As if it were that day (YYYY-MM-DD).")
+@click.option("--inventory", "name", help="The register that this inventory is judged by, when it supplies one.")
+@click.option("--schema", is_flag=True, help="Print the JSON Schema of a register file, and nothing else.")
 @click.option("--export", type=click.Path(dir_okay=False, path_type=Path), help="Write the whole register as one file.")
 @common_options
-def register(everything: bool, on: str | None, export: Path | None, settings: Settings) -> None:
+def register(
+    everything: bool, on: str | None, name: str | None, schema: bool, export: Path | None, settings: Settings
+) -> None:
     """List qualified offers with their regions, what ends when, and how old the register is."""
     from ..policy.clock import day_of
     from ..policy.register import builtin
-    from ..policy.register_report import export_text, rows, text
+    from ..policy.register_report import export_text, rows, schema_text, text
 
+    if schema:
+        click.echo(schema_text(), nl=False)
+        return
     found, day = builtin(), day_of(on)
+    if name:
+        from ..model.loader import load
+        from ..policy.judging import register_of
+
+        found = register_of(load(name))
     if export:
         from ..errors import CouldNotRun
 

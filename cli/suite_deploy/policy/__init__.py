@@ -32,10 +32,13 @@ def judge(
 
 
 def collect_ambient(environ: Mapping[str, str], home: Path, directory: Path | None = None) -> dict[str, str]:
-    """Settings that tools would pick up behind the inventory's back; see ambient.collect_ambient."""
+    """Settings that tools would pick up behind the inventory's back; see ambient.collect_ambient.
+
+    directory: where the command was started, this process's own when None.
+    """
     from .ambient import collect_ambient as collect
 
-    return collect(environ, home, directory)
+    return collect(environ, home, directory or Path.cwd())
 
 
 def load_judged(inventory: str) -> Deployment:

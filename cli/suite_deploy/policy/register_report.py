@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from datetime import date
 from typing import Any
@@ -11,6 +12,7 @@ import yaml
 
 from .clock import days_left, in_force
 from .register import Register
+from .register_schema import RegisterFile
 
 
 def rows(register: Register, on: date, *, everything: bool = False) -> list[dict[str, Any]]:
@@ -91,3 +93,8 @@ def export_text(register: Register) -> str:
     data = {"schema": 1, **data}
     header = "# A register of qualified offers. Change it, then declare file and sha256sum under `register`.\n"
     return header + yaml.safe_dump(data, sort_keys=False, allow_unicode=True, width=160)
+
+
+def schema_text() -> str:
+    """The JSON Schema of a register file, for editors."""
+    return json.dumps(RegisterFile.model_json_schema(by_alias=True), indent=2, ensure_ascii=False) + "\n"
