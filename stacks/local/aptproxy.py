@@ -34,7 +34,9 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
-CONNECT_SECONDS = 20
+#: How long the mirror may keep silent; less where there is an older copy to serve.
+SILENCE_SECONDS = 30.0
+SILENCE_SECONDS_CACHED = 8.0
 #: After the outside did not answer, cached indexes are served without asking again for this long.
 RETRY_OUTSIDE_SECONDS = 30
 IMMUTABLE = re.compile(r"/(pool|by-hash)/")
@@ -114,9 +116,11 @@ class Upstream:
         request = MirrorRequest(address, headers={"User-Agent": "suite-deploy apt cache"})
         if login:
             request.add_header("Authorization", login)
+        seconds = SILENCE_SECONDS
         if modified_since is not None:
+            seconds = SILENCE_SECONDS_CACHED
             request.add_header("If-Modified-Since", email.utils.formatdate(modified_since, usegmt=True))
-        response: http.client.HTTPResponse = self.opener.open(request, timeout=CONNECT_SECONDS)
+        response: http.client.HTTPResponse = self.opener.open(request, timeout=seconds)
         return response
 
 

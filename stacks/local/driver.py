@@ -119,9 +119,10 @@ class LocalDriver:
             progress(f"removing host {machine.host}; its volumes are kept")
             machine.stop()
             machine.discard()
-        started = [wanted for wanted in self.hosts if self._bring_up(wanted, network, newest, public_key, progress)]
-        self._wait_for_ssh(network, progress)
-        self._check_paths(started, network)
+        for wanted in self.hosts:
+            self._bring_up(wanted, network, newest, public_key, progress)
+        self._wait_for_ssh(network)
+        self._check_paths(network)
         outputs = self._outputs(network, inputs)
         self._write_records(outputs, progress)
         return outputs
@@ -205,11 +206,11 @@ class LocalDriver:
 
     def _bring_up(
         self, wanted: HostWanted, network: bridge.Network, newest: str, public_key: str, progress: Progress
-    ) -> bool:
-        """Make, start or restart a host; returns whether it was started now."""
+    ) -> None:
+        """Make, start or restart a host as far as that is needed."""
         action = self._host_action(wanted)
         if action == "keep":
-            return False
+            return
         machine = Machine(self.layout, wanted.name)
         saying = {"create": "making and starting", "replace": "making anew", "change": "starting"}
         progress(f"{saying[action]} host {wanted.name} ({network.addresses[wanted.name]})")
@@ -221,7 +222,6 @@ class LocalDriver:
         proxy = f"http://{network.gateway}:{services.APT_PORT}"
         machine.prepare(wanted, network, tree.path(self.layout, base), public_key, proxy)
         machine.start(wanted)
-        return True
 
     def _ssh_key(self) -> str:
         """The public half of the suite's key, made when there is none."""
@@ -234,7 +234,7 @@ class LocalDriver:
             run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", comment, "-f", key], doing="make the SSH key")
         return public.read_text(encoding="ascii")
 
-    def _wait_for_ssh(self, network: bridge.Network, progress: Progress) -> None:
+    def _wait_for_ssh(self, network: bridge.Network) -> None:
         deadline = time.monotonic() + BOOT_SECONDS
         for wanted in self.hosts:
             address = network.addresses[wanted.name]
@@ -248,10 +248,15 @@ class LocalDriver:
                     )
                 time.sleep(0.1)
 
-    def _check_paths(self, started: Sequence[HostWanted], network: bridge.Network) -> None:
-        """Say at once when this machine's own firewall cuts the hosts off, instead of letting a role wait for it."""
-        for wanted in started:
+    def _check_paths(self, network: bridge.Network) -> None:
+        """Say at once when this machine's own firewall cuts the hosts off, instead of letting a role wait for it.
+
+        Asked of each host once per start.
+        """
+        for wanted in self.hosts:
             machine = Machine(self.layout, wanted.name)
+            if machine.paths_checked.exists():
+                continue
             if not machine.connects(network.gateway, services.APT_PORT):
                 raise CouldNotRun(
                     f"host {wanted.name} cannot reach {network.gateway}:{services.APT_PORT}: this machine's firewall"
@@ -264,6 +269,7 @@ class LocalDriver:
                         f" traffic (Docker does).\nAllow it, for example: iptables -I FORWARD -i {network.bridge}"
                         f" -o {network.bridge} -j ACCEPT"
                     )
+            machine.paths_checked.touch()
 
     def _outputs(self, network: bridge.Network, inputs: tree.BaseInputs) -> StackOutputs:
         hosts = tuple(

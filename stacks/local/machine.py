@@ -78,6 +78,11 @@ class Machine:
         return self.directory / "host.json"
 
     @property
+    def paths_checked(self) -> Path:
+        """There when the host, since its start, was seen to reach what it needs on this machine."""
+        return self.directory / "paths-checked"
+
+    @property
     def log(self) -> Path:
         return self.layout.logs / f"{self.host}.console"
 
@@ -178,6 +183,7 @@ class Machine:
         self.layout.install_program(INIT_SCRIPT)
         self.layout.logs.mkdir(parents=True, exist_ok=True)
         self.log.unlink(missing_ok=True)
+        self.paths_checked.unlink(missing_ok=True)
         doing = f"start host {self.host}"
         if has_systemd():
             run(["systemctl", "reset-failed", self.unit], doing=doing, fails=False)
