@@ -32,12 +32,7 @@ def driver_for(deployment: Deployment) -> Driver:
         made: Driver = existing.ExistingDriver(
             suite=deployment.suite.suite,
             hosts=[
-                existing.HostGiven(
-                    host.name,
-                    host.groups,
-                    address=host.address or "",
-                    private_address=host.private_address or "",
-                )
+                existing.HostGiven(host.name, host.address or "", host.groups, host.private_address or "")
                 for host in deployment.hosts
             ],
             names={name: deployment.host_of("edge").name for name in deployment.public_names},

@@ -325,6 +325,12 @@ class Identity(Strict):
     issuer: HttpsUrl | None = None
     client_id: str | None = None
 
+    @model_validator(mode="after")
+    def only_with_an_upstream(self) -> Identity:
+        if self.upstream == "none" and (self.issuer or self.client_id):
+            raise ValueError("`issuer` and `client_id` go with an `upstream` other than none")
+        return self
+
 
 class RegisterSettings(Strict):
     """A newer register of qualified offers than the built-in one."""

@@ -18,6 +18,11 @@ _MISSING: tuple[tuple[tuple[str, ...], Callable[[SuiteFile], bool], str], ...] =
         "creating hosts on this cloud",
     ),
     (("state", "s3"), lambda suite: bool(suite.state and suite.state.s3), "state in S3"),
+    (
+        ("secrets_provider",),
+        lambda suite: suite.infrastructure.driver in ("local", "existing") and suite.secrets_provider != "passphrase",
+        "a key service for a driver that keeps no engine state",
+    ),
     (("tls", "issuer"), lambda suite: suite.tls.issuer == "acme", "certificates by ACME"),
     (("network", "proxy"), lambda suite: suite.network.proxy is not None, "a proxy for outbound calls"),
     (("images", "mirror"), lambda suite: suite.images.mirror is not None, "an image mirror"),

@@ -110,7 +110,6 @@ def ssh_config(state: Path, outputs: StackOutputs) -> str:
             f"  User {host.ssh_user}\n"
             f"  IdentityFile {outputs.ssh_private_key}\n"
             f"  UserKnownHostsFile {outputs.ssh_known_hosts}\n"
-            f"  HostKeyAlias {host.address}\n"
         )
     return text + (
         "Host *\n"
