@@ -102,7 +102,7 @@ def keys(model: type[BaseModel], depth: int = 2) -> set[str]:
     found: set[str] = set()
     for name, field in model.model_fields.items():
         key = field.alias or name
-        below = [item for item in _models(field.annotation)]
+        below = list(_models(field.annotation))
         nested = {f"{key}.{child}" for item in below for child in keys(item, depth - 1)} if depth > 1 else set()
         found |= nested or {key}
     return found
