@@ -145,3 +145,22 @@ def test_the_engines_login_and_project_files_are_read(tmp_path: Path) -> None:
 def test_settings_of_other_tools_do_not_concern_hosts_on_this_machine() -> None:
     ambient = {"OS_REGION_NAME": "RegionOne", "OSC_REGION": "x", "PULUMI_ACCESS_TOKEN": "set"}
     assert not failing(verdict(subject("local", ambient=ambient))) & {"REG-002", "REG-003", "REG-009", "STA-001"}
+
+
+def test_a_password_inside_an_address_is_left_out(tmp_path: Path) -> None:
+    found = collected({"OS_AUTH_URL": "https://user:hunter2@keystone.example.org/v3"}, tmp_path)
+    assert found == {"OS_AUTH_URL": "https://keystone.example.org/v3"}
+
+
+def test_provider_settings_of_a_stack_file_are_judged(tmp_path: Path) -> None:
+    (tmp_path / "Pulumi.prod.yaml").write_text(
+        "config:\n  openstack:region: GRA11\n  openstack:authUrl: https://keystone.example.org/v3\n"
+        "  openstack:insecure: 'true'\n  openstack:password: {secure: hunter2}\n  suite:inventory: x\n"
+    )
+    found = collected({}, tmp_path / "home", tmp_path)
+    assert sorted(key.rpartition("#")[2] for key in found) == [
+        "openstack.authUrl",
+        "openstack.insecure",
+        "openstack.region",
+    ]
+    assert failing(verdict(subject(ambient=found)), blocking=True) == {"REG-002", "REG-003", "REG-009"}

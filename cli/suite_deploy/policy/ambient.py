@@ -51,6 +51,7 @@ _KEYS: dict[str, Kind] = {
     "region_name": "region",
     "region": "region",
     "auth_url": "endpoint",
+    "authUrl": "endpoint",
     "endpoint_url": "endpoint",
     "host": "endpoint",
     "insecure": "insecure",
@@ -61,11 +62,17 @@ _KEYS: dict[str, Kind] = {
     "url": "backend",
     "secretsprovider": "kms",
 }
+#: a name and password inside a URL
+_USER = re.compile(r"//[^/@\s]*@")
+#: settings of providers in a stack's configuration
+_CONFIG = re.compile(
+    r"^(openstack|ovh|outscale):(region|authUrl|insecure|cloud|endpoint|endpointOverrides|endpoints)\b"
+)
 #: which settings a driver's tools read; `state` settings concern every driver
 _READ_BY = {
-    "openstack": ("OS_", "AWS_", "clouds", "aws"),
-    "ovh": ("OS_", "OVH_", "AWS_", "clouds", "aws", "ovh"),
-    "outscale": ("OSC_", "OUTSCALE_", "AWS_", "osc", "aws"),
+    "openstack": ("OS_", "AWS_", "clouds:", "aws:", "config:"),
+    "ovh": ("OS_", "OVH_", "AWS_", "clouds:", "aws:", "ovh:", "config:"),
+    "outscale": ("OSC_", "OUTSCALE_", "AWS_", "osc:", "aws:", "config:"),
 }
 _STATE = ("PULUMI_", "pulumi")
 
@@ -86,7 +93,7 @@ def collect_ambient(environ: Mapping[str, str], home: Path, directory: Path | No
     found.update(_ovh(home, directory))
     found.update(_pulumi(environ, home))
     found.update(_project(directory))
-    return dict(sorted(found.items()))
+    return {source: _USER.sub("//", value) for source, value in sorted(found.items())}
 
 
 def kind(source: str) -> Kind | None:
@@ -138,7 +145,7 @@ def _kind_of_variable(name: str) -> Kind | None:
 
 def _kind_of_key(path: str) -> Kind | None:
     last = path.rpartition(".")[2]
-    if last.endswith(("_endpoint_override", "_endpoint")) or "endpoints." in path:
+    if last.endswith(("_endpoint_override", "_endpoint")) or "endpoints." in path or "endpointOverrides." in path:
         return "endpoint"
     return _KEYS.get(last)
 
@@ -236,7 +243,7 @@ def _pulumi(environ: Mapping[str, str], home: Path) -> Iterator[tuple[str, str]]
 
 
 def _project(directory: Path | None) -> Iterator[tuple[str, str]]:
-    """Backend and key service that project and stack files of the working directory name."""
+    """Backend, key service and provider settings that project and stack files of the working directory name."""
     for path in sorted(directory.glob("Pulumi*.yaml")) if directory else ():
         try:
             data = parse(path.read_bytes())
@@ -246,6 +253,9 @@ def _project(directory: Path | None) -> Iterator[tuple[str, str]]:
         for key, value in _leaves(data if isinstance(data, Mapping) else {}):
             if key in ("backend.url", "secretsprovider"):
                 yield f"pulumi:{path}#{key}", str(value)
+            setting = key.removeprefix("config.")
+            if setting != key and _CONFIG.match(setting):
+                yield f"config:{path}#{setting.replace(':', '.')}", str(value)
 
 
 def _leaves(value: Any, path: str = "") -> Iterator[tuple[str, Any]]:
