@@ -14,8 +14,8 @@ def in_order(subject: Subject) -> Iterator[Outcome]:
     for item in subject.run.waivers:
         problems = faults(item, subject.on)
         if problems:
-            name = f"{item.name} ({item.waiver.rule} on {item.waiver.target})" if item.waiver else item.name
-            yield failed(item.name, f"{name}: {'; '.join(problems)}.", f"In {item.file}, line {item.line}.")
+            what = f"{item.waiver.rule} on {item.waiver.target}: " if item.waiver else ""
+            yield failed(item.name, f"{what}{'; '.join(problems)}.", place=(item.file, item.line))
         else:
             yield passed(item.name)
 
@@ -35,6 +35,6 @@ def used(subject: Subject) -> Iterator[Outcome]:
         else:
             yield failed(
                 item.name,
-                f"{item.name}: nothing fails {item.waiver.rule} at {item.waiver.target}; the waiver is not used.",
-                f"In {item.file}, line {item.line}.",
+                f"nothing fails {item.waiver.rule} at {item.waiver.target}; the waiver is not used.",
+                place=(item.file, item.line),
             )

@@ -10,24 +10,15 @@ from suite_deploy.policy.waivers import derogation_faults
 @clause("record_complete", of_the_run=True)
 def record_complete(subject: Subject) -> Iterator[Outcome]:
     special = subject.run.derogation_only
-    concerned = [item for item in subject.run.waivers if item.waiver and item.waiver.rule in special]
+    concerned = [(item, item.waiver) for item in subject.run.waivers if item.waiver and item.waiver.rule in special]
     if not concerned:
         yield not_applicable("waivers", "no waiver of a rule that only the State can derogate from")
-    for item in concerned:
-        if item.waiver is None:
-            continue
-        problems = derogation_faults(item.waiver, subject.on)
+    for item, waiver in concerned:
+        problems = derogation_faults(waiver, subject.on)
+        if not problems and not item.used:
+            problems = [f"nothing fails at {waiver.target}; it is not used"]
         if problems:
-            yield failed(
-                item.name,
-                f"{item.name} ({item.waiver.rule}): {'; '.join(problems)}.",
-                f"In {item.file}, line {item.line}.",
-            )
-        elif not item.used:
-            yield failed(
-                item.name, f"{item.name}: nothing fails {item.waiver.rule} at {item.waiver.target}; it is not used."
-            )
+            what = f"{waiver.rule} on {waiver.target}"
+            yield failed(item.name, f"{what}: {'; '.join(problems)}.", place=(item.file, item.line))
         else:
-            yield passed(
-                item.name, f"derogation until {item.waiver.derogation.ends if item.waiver.derogation else '?'}"
-            )
+            yield passed(item.name, f"derogation until {waiver.derogation.ends if waiver.derogation else '?'}")

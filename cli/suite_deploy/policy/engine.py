@@ -105,7 +105,9 @@ def run_clause(clause: Clause, subject: Subject) -> Iterator[Outcome]:
 
 
 def _finding(rule: Rule, clause: str, level: Level, item: Outcome, subject: Subject) -> Finding:
-    file, line = subject.locate(tuple(item.target.split("."))) if item.status is not Status.PASS else ("", 0)
+    file, line = item.place or (
+        subject.locate(tuple(item.target.split("."))) if item.status is not Status.PASS else ("", 0)
+    )
     return Finding(
         rule=rule.id,
         clause=clause,

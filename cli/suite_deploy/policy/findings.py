@@ -53,6 +53,8 @@ class Outcome:
     details: tuple[str, ...] = ()
     blocks: Blocks = Blocks.ALWAYS
     severity: str | None = None
+    #: (file, line) where it was written, for targets that are no key of suite.yml
+    place: tuple[str, int] | None = None
 
 
 def passed(target: str, message: str = "") -> Outcome:
@@ -66,9 +68,10 @@ def failed(
     *details: str,
     blocks: Blocks = Blocks.ALWAYS,
     severity: str | None = None,
+    place: tuple[str, int] | None = None,
 ) -> Outcome:
     """The clause is broken: `message` names what was found and what is required, `details` add lines."""
-    return Outcome(Status.FAIL, target, message, tuple(line for line in details if line), blocks, severity)
+    return Outcome(Status.FAIL, target, message, tuple(line for line in details if line), blocks, severity, place)
 
 
 def not_applicable(target: str, reason: str) -> Outcome:
