@@ -21,8 +21,10 @@ from suite_deploy.model.outputs import Progress
 CLEAN_ENVIRONMENT = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL": "C.UTF-8", "HOME": "/root"}
 
 
-#: Kill with the parent, and a process namespace that goes with its first process.
-CONTAINED = ("setpriv", "--pdeathsig", "KILL", "unshare", "--pid", "--fork", "--kill-child", "--mount-proc", "--")
+#: Before a command: killed when the process that started it is gone, however that ended.
+DIES_WITH_PARENT = ("setpriv", "--pdeathsig", "KILL")
+#: The same with all the command starts: a process namespace goes with its first process.
+CONTAINED = (*DIES_WITH_PARENT, "unshare", "--pid", "--fork", "--kill-child", "--mount-proc", "--")
 
 
 def run(

@@ -21,7 +21,15 @@ from stacks.local import guest
 from stacks.local.layout import Layout
 from stacks.local.services import APT_PROXY
 from stacks.local.sources import DEBIAN_KEYRING, GUEST_RELEASE, Mirrors, proxy_configuration
-from stacks.local.system import mount_points, remove_tree, run, wait_until, write_atomically, write_if_changed
+from stacks.local.system import (
+    DIES_WITH_PARENT,
+    mount_points,
+    remove_tree,
+    run,
+    wait_until,
+    write_atomically,
+    write_if_changed,
+)
 from suite_deploy.errors import CouldNotRun
 from suite_deploy.model.outputs import Progress
 
@@ -128,7 +136,7 @@ def _proxy(layout: Layout, mirrors: Mirrors, building: Path) -> Iterator[str]:
     write_atomically(configuration, proxy_configuration(mirrors, ("127.0.0.1", port), storage), 0o600)
     with (building / "proxy.log").open("w", encoding="utf-8") as log:
         process = subprocess.Popen(
-            [sys.executable, "-I", str(APT_PROXY), str(configuration)],
+            [*DIES_WITH_PARENT, sys.executable, "-I", str(APT_PROXY), str(configuration)],
             stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True,
         )  # fmt: skip
         try:
