@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 #: how the renderer writes an image whose digest is not known yet
 UNRESOLVED = "@image:"
 UNITS = "/etc/containers/systemd/"
+#: how findings call what a component has the edge answer
+ROUTES = "routes.json"
 _IMAGE_LINE = re.compile(r"^\s*Image=(\S+)\s*$", re.MULTILINE)
 
 
@@ -70,6 +72,10 @@ def _component(
             for file in tree.files
             if file.component == item.slug and file.path.startswith(UNITS)
         }
+    said = [{"redirect": route.redirect, "respond": route.respond} for route in described.routes]
+    if any(route["redirect"] or route["respond"] for route in said):
+        # what the edge answers in the component's name; expressions in it only ever name the suite's own
+        files[ROUTES] = json.dumps(said, ensure_ascii=False)
     return ComponentView(
         slug=item.slug,
         title=described.title,
