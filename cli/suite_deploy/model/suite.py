@@ -66,7 +66,7 @@ def https_url(value: str) -> str:
 
 
 def size(value: str) -> str:
-    """A size with a binary unit."""
+    """A size with a binary unit, like 100GiB."""
     if not re.match(r"^[1-9]\d*(MiB|GiB|TiB)$", value):
         raise ValueError(f"{value!r} is no size. Accepted: a whole number with MiB, GiB or TiB, like 100GiB")
     return value
@@ -92,7 +92,9 @@ HostName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]{0,30}$")]
 class DataClass(Strict):
     """Who the suite serves and what it holds; the profile fr-snc judges by it."""
 
+    #: of the data: particular (art. 31 of law 2024-449), ordinary, or health data
     sensitivity: Literal["particular", "ordinary", "health"]
+    #: who the suite serves
     entity: Literal[
         "state", "state-operator", "gip", "region", "departement", "commune", "intercommunality", "hospital", "other"
     ]
@@ -101,104 +103,109 @@ class DataClass(Strict):
 class OsImage(Strict):
     """The operating system image of cloud hosts: by the cloud's name or id, or fetched from a URL with its hash."""
 
-    name: str | None = None
-    id: str | None = None
-    url: Url | None = None
-    sha256: Sha256 | None = None
+    name: str | None = None  #: the cloud's name of it
+    id: str | None = None  #: the cloud's identifier of it
+    url: Url | None = None  #: where it is fetched from; needs `sha256`
+    sha256: Sha256 | None = None  #: of the file behind `url`
 
 
 class VolumeSettings(Strict):
     """Kind and encryption of data volumes; `type` is the cloud's own name."""
 
-    type: str | None = None
-    encrypted: bool | None = None
+    type: str | None = None  #: the cloud's volume type
+    encrypted: bool | None = None  #: whether volumes must be encrypted at rest
 
 
 class ObjectStore(Strict):
     """The provider's S3, as applications reach it."""
 
-    endpoint: Url
-    region: str
-    replicate_to: tuple[str, ...] = ()
+    endpoint: Url  #: its S3 URL
+    region: str  #: the region it lies in
+    replicate_to: tuple[str, ...] = ()  #: regions it copies to; judged, and refused outside the profile's places
 
 
 class Host(Strict):
     """A host wanted; `flavor` and `zone` are the cloud's own names."""
 
-    groups: tuple[Group, ...] = Field(min_length=1)
-    flavor: str | None = None
-    zone: str | None = None
-    volumes: dict[Slug, Size] = {}
-    public: bool = False
+    groups: tuple[Group, ...] = Field(min_length=1)  #: what runs there
+    flavor: str | None = None  #: size
+    zone: str | None = None  #: availability zone
+    volumes: dict[Slug, Size] = {}  #: kind (the folder below /srv) to size
+    public: bool = False  #: whether it has a public address
 
 
 class LocalHost(Strict):
     """A host made on this machine."""
 
-    groups: tuple[Group, ...] = Field(min_length=1)
+    groups: tuple[Group, ...] = Field(min_length=1)  #: what runs there
+    #: kind (the folder below /srv) to size; directories on this machine, the size is not enforced
     volumes: dict[Slug, Size] = {}
 
 
 class ExistingHost(Strict):
     """A host that exists: reached by SSH."""
 
-    groups: tuple[Group, ...] = Field(min_length=1)
-    address: HostOrAddress
-    private_address: Address
-    public: bool = False
+    groups: tuple[Group, ...] = Field(min_length=1)  #: what runs there
+    address: HostOrAddress  #: what SSH connects to, and on the edge host what users reach
+    private_address: Address  #: how the other hosts of the suite reach it
+    public: bool = False  #: whether it is meant to be reached from outside
 
 
 class Evidence(Strict):
     """What the operator holds where the register cannot know the host."""
 
-    contract: str
-    attestation_sha256: Sha256
+    contract: str  #: reference of the contract that names the service
+    attestation_sha256: Sha256  #: hash of the attestation on file
 
 
 class Local(Strict):
-    driver: Literal["local"]
-    hosts: dict[HostName, LocalHost] = {}
+    """Hosts made on this machine as systemd-nspawn containers."""
+
+    driver: Literal["local"]  #: hosts made on this machine
+    hosts: dict[HostName, LocalHost] = {}  #: host name to host; one host with every group when absent
 
 
 class Existing(Strict):
-    driver: Literal["existing"]
-    hosts: dict[HostName, ExistingHost] = Field(min_length=1)
-    offer: str | None = None
-    region: str | None = None
-    evidence: Evidence | None = None
+    """Hosts that exist already; nothing is created and nothing removed."""
+
+    driver: Literal["existing"]  #: hosts that are there
+    hosts: dict[HostName, ExistingHost] = Field(min_length=1)  #: host name to host
+    offer: str | None = None  #: the registered offer they are hosted on: `suite-deploy policy register`
+    region: str | None = None  #: region of that offer
+    evidence: Evidence | None = None  #: for offers the register cannot tie to a host
 
 
 class Cloud(Strict):
     """What every cloud driver takes: offer and region are literals, never read from the environment."""
 
-    offer: str
-    region: str
-    evidence: Evidence | None = None
+    offer: str  #: a registered offer: `suite-deploy policy register`
+    region: str  #: exact region identifier of that offer
+    evidence: Evidence | None = None  #: for endpoints that are only known at delivery
     #: service → URL, instead of the catalogue's
     endpoints: dict[str, Url] = {}
     #: whether certificates of the cloud's API go unchecked; exists to be refused readably
     insecure: bool = False
-    image: OsImage | None = None
-    volumes: VolumeSettings = VolumeSettings()
-    object_store: ObjectStore | None = None
-    hosts: dict[HostName, Host] = {}
+    image: OsImage | None = None  #: operating system image of the hosts
+    volumes: VolumeSettings = VolumeSettings()  #: kind of data volumes
+    object_store: ObjectStore | None = None  #: the provider's S3
+    hosts: dict[HostName, Host] = {}  #: host name to host; one host with every group when absent
 
 
 class OpenStack(Cloud):
-    driver: Literal["openstack"]
-    auth_url: Url
-    external_network: str | None = None
+    driver: Literal["openstack"]  #: a cloud with OpenStack's API
+    auth_url: Url  #: Keystone's URL
+    external_network: str | None = None  #: network that public addresses come from
 
 
 class Ovh(Cloud):
-    driver: Literal["ovh"]
+    driver: Literal["ovh"]  #: OVHcloud's public cloud
     #: OVHcloud's API, by the name its own tools use
     endpoint: Literal["ovh-eu", "ovh-ca", "ovh-us"] = "ovh-eu"
-    project: str
+    project: str  #: identifier of the project
 
 
 class Outscale(Cloud):
-    driver: Literal["outscale"]
+    driver: Literal["outscale"]  #: 3DS OUTSCALE
     #: API endpoint; derived from the region when absent
     endpoint: Url | None = None
 
@@ -209,9 +216,9 @@ Infrastructure = Annotated[Local | Existing | OpenStack | Ovh | Outscale, Field(
 class S3Target(Strict):
     """An S3 bucket elsewhere; the region is a literal."""
 
-    endpoint: Url
-    region: str
-    bucket: str
+    endpoint: Url  #: its S3 URL
+    region: str  #: the region it lies in
+    bucket: str  #: name of the bucket
     #: which registered offer the endpoint belongs to
     offer: str | None = None
 
@@ -219,8 +226,9 @@ class S3Target(Strict):
 class State(Strict):
     """Where state lives: a directory, or S3."""
 
+    #: absolute path; a folder of one's own or on shared storage
     directory: str | None = Field(default=None, pattern=r"^/\S*$")
-    s3: S3Target | None = None
+    s3: S3Target | None = None  #: a bucket
 
     @model_validator(mode="after")
     def one_place(self) -> State:
@@ -232,26 +240,30 @@ class State(Strict):
 class Eab(Strict):
     """External account binding; the key itself is the secret `suite.acme_eab_hmac`."""
 
-    kid: str
-    hmac: Literal["secret"] = "secret"
+    kid: str  #: key identifier given by the issuer
+    hmac: Literal["secret"] = "secret"  #: the key is a secret, never written here
 
 
 class TlsInternal(Strict):
-    issuer: Literal["internal-ca"]
+    """Certificates from an authority of the suite's own."""
+
+    issuer: Literal["internal-ca"]  #: an authority of the suite's own, made by `suite-deploy secrets init`
 
 
 class TlsProvided(Strict):
     """Certificate and chain in PEM; the private key is the secret `suite.tls_key`."""
 
-    issuer: Literal["provided"]
-    certificate: str
+    issuer: Literal["provided"]  #: certificate and key are yours
+    certificate: str  #: PEM file beside suite.yml: certificate first, then its chain; must cover every host name
 
 
 class TlsAcme(Strict):
-    issuer: Literal["acme"]
-    directory: HttpsUrl
-    email: str = Field(pattern=r"^[^@\s]+@[^@\s]+$")
-    eab: Eab | None = None
+    """Certificates from an ACME service."""
+
+    issuer: Literal["acme"]  #: an ACME service
+    directory: HttpsUrl  #: its directory URL
+    email: str = Field(pattern=r"^[^@\s]+@[^@\s]+$")  #: whom the issuer writes to
+    eab: Eab | None = None  #: account binding, where the issuer asks for it
 
 
 Tls = Annotated[TlsInternal | TlsProvided | TlsAcme, Field(discriminator="issuer")]
@@ -260,9 +272,9 @@ Tls = Annotated[TlsInternal | TlsProvided | TlsAcme, Field(discriminator="issuer
 class NetworkSettings(Strict):
     """Name servers, time servers, the way out, and the addresses of container networks."""
 
-    dns: HostOrAddresses = ()
-    ntp: HostOrAddresses = ()
-    proxy: Url | None = None
+    dns: HostOrAddresses = ()  #: name servers of the hosts; the hosts' own when empty
+    ntp: HostOrAddresses = ()  #: time servers of the hosts; the hosts' own when empty
+    proxy: Url | None = None  #: the one way out for outbound calls
     #: one /24 per component is cut out of it
     containers: Network = "10.89.0.0/16"
 
@@ -289,12 +301,14 @@ class Apt(Strict):
 class Images(Strict):
     """Where container images come from instead of their upstream registries: host[:port][/path]."""
 
+    #: registry that holds copies of all images, under their upstream names
     mirror: str | None = Field(default=None, pattern=r"^[a-z0-9.-]+(:\d+)?(/[a-z0-9._/-]+)?$")
 
 
 class Ssh(Strict):
+    #: account on the hosts, with sudo without a password
     user: str = Field(default="suite", pattern=r"^[a-z_][a-z0-9_-]{0,31}$")
-    port: Port = 22
+    port: Port = 22  #: port of sshd
     #: private key file used to reach existing hosts
     key: str | None = None
     #: networks that may reach SSH
@@ -302,28 +316,31 @@ class Ssh(Strict):
 
 
 class BackupSettings(Strict):
-    target: S3Target
-    encryption: Literal["client-side", "none"] = "client-side"
-    replicate_to: tuple[str, ...] = ()
-    schedule: str = "daily"
-    keep_days: Annotated[int, Field(ge=1, le=3650)] = 30
+    """Backups to a remote target."""
+
+    target: S3Target  #: where backups go
+    encryption: Literal["client-side", "none"] = "client-side"  #: before they leave the hosts
+    replicate_to: tuple[str, ...] = ()  #: regions the target copies to; judged like it
+    schedule: str = "daily"  #: when
+    keep_days: Annotated[int, Field(ge=1, le=3650)] = 30  #: how long backups are kept
 
 
 class Monitoring(Strict):
-    remote_write: HttpsUrl
+    remote_write: HttpsUrl  #: Prometheus remote-write URL
 
 
 class Mail(Strict):
-    relay: Hostname
-    port: Port = 587
-    from_: str = Field(alias="from", pattern=r"^[^@\s]+@[^@\s]+$")
-    user: str | None = None
+    relay: Hostname  #: SMTP relay that takes the suite's mail
+    port: Port = 587  #: SMTP submission port
+    from_: str = Field(alias="from", pattern=r"^[^@\s]+@[^@\s]+$")  #: sender address
+    user: str | None = None  #: account at the relay; its password is the secret `suite.smtp_password`
 
 
 class Identity(Strict):
+    #: who signs people in beyond the suite's own accounts
     upstream: Literal["none", "proconnect-integration", "proconnect-production", "oidc"] = "none"
-    issuer: HttpsUrl | None = None
-    client_id: str | None = None
+    issuer: HttpsUrl | None = None  #: URL of an `oidc` upstream
+    client_id: str | None = None  #: the suite's client there
 
     @model_validator(mode="after")
     def only_with_an_upstream(self) -> Identity:
@@ -335,8 +352,8 @@ class Identity(Strict):
 class RegisterSettings(Strict):
     """A newer register of qualified offers than the built-in one."""
 
-    file: str | None = None
-    sha256: Sha256 | None = None
+    file: str | None = None  #: the newer register, beside suite.yml
+    sha256: Sha256 | None = None  #: its hash: another file under the same name is refused
     #: days; only fr-snc makes it mandatory
     max_age: Annotated[int, Field(ge=1)] | None = None
 
@@ -350,26 +367,29 @@ class RegisterSettings(Strict):
 class SuiteFile(Strict):
     """`suite.yml`, after `extends` was merged. `components` is validated against each component's own options."""
 
-    schema_: Literal[1] = Field(alias="schema")
-    requires: str | None = None
+    schema_: Literal[1] = Field(alias="schema")  #: version of this file's schema
+    requires: str | None = None  #: versions of suite-deploy that may use this file, like `suite-deploy >=0.1,<1`
+    #: name of the suite, unique among those of an operator
     suite: Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]{0,30}$")]
-    domain: Hostname
-    profile: Literal["fr-snc", "fr-hds", "eu-strict", "eu", "dev"]
-    data: DataClass | None = None
-    users: Annotated[int, Field(ge=1, le=100_000)] = 50
-    target: Literal["vm", "kubernetes"] = "vm"
-    infrastructure: Infrastructure
-    state: State | None = None
+    domain: Hostname  #: the portal's name; every host name derives from it
+    profile: Literal["fr-snc", "fr-hds", "eu-strict", "eu", "dev"]  #: which policies block: docs/policies
+    data: DataClass | None = None  #: who is served and what is held; asked for by `fr-snc`
+    users: Annotated[int, Field(ge=1, le=100_000)] = 50  #: how many people; chooses sizes
+    target: Literal["vm", "kubernetes"] = "vm"  #: virtual machines or Kubernetes
+    infrastructure: Infrastructure  #: where hosts come from
+    state: State | None = None  #: where this program keeps what it knows; below the home directory when absent
     #: what encrypts secrets in the engine's state: a passphrase, or the URL of a key service
     secrets_provider: str = Field(default="passphrase", pattern=r"^(passphrase|[a-z]+://\S+)$")
-    tls: Tls = TlsInternal(issuer="internal-ca")
-    network: NetworkSettings = NetworkSettings()
-    apt: Apt = Apt()
-    images: Images = Images()
-    ssh: Ssh = Ssh()
-    backup: BackupSettings | None = None
-    monitoring: Monitoring | None = None
-    mail: Mail | None = None
-    identity: Identity = Identity()
+    tls: Tls = TlsInternal(issuer="internal-ca")  #: who issues certificates
+    network: NetworkSettings = NetworkSettings()  #: name and time servers, container networks
+    apt: Apt = Apt()  #: Debian mirrors of the hosts
+    images: Images = Images()  #: image mirror
+    ssh: Ssh = Ssh()  #: how hosts are reached
+    backup: BackupSettings | None = None  #: backups to a remote target
+    monitoring: Monitoring | None = None  #: where metrics go
+    mail: Mail | None = None  #: how mail leaves
+    identity: Identity = Identity()  #: an identity provider above the suite's own
+    #: a newer register of qualified offers
     register_: RegisterSettings = Field(default=RegisterSettings(), alias="register")
+    #: component to its options, `{}` for the defaults
     components: dict[Slug, dict[str, Any] | None] = Field(min_length=1)
