@@ -26,18 +26,18 @@ class Strict(BaseModel):
 class Option(Strict):
     """A setting an operator may write under `components.<slug>`."""
 
-    type: Literal["string", "boolean", "integer", "hostname", "choice", "peers"]
-    default: Any = None
-    choices: tuple[str, ...] = ()
-    required: bool = False
-    immutable: bool = False
-    description: str
+    type: Literal["string", "boolean", "integer", "hostname", "choice", "peers"]  #: what is accepted
+    default: Any = None  #: an expression over `suite.domain`, or a value
+    choices: tuple[str, ...] = ()  #: for the type `choice`
+    required: bool = False  #: whether the operator must write it
+    immutable: bool = False  #: recorded at the first `up`, refused when it changes later
+    description: str  #: what it does, for docs/reference and editors
 
 
 class PostgresqlNeed(Strict):
-    database: str
-    extensions: tuple[str, ...] = ()
-    locale: Literal["builtin", "C"] = "builtin"
+    database: str  #: name of the database and of its owner
+    extensions: tuple[str, ...] = ()  #: made by the role, not by the application
+    locale: Literal["builtin", "C"] = "builtin"  #: `builtin` is C.UTF-8 of PostgreSQL itself
 
 
 class ValkeyNeed(Strict):
@@ -45,72 +45,72 @@ class ValkeyNeed(Strict):
 
 
 class BucketNeed(Strict):
-    versioning: Literal["required", "optional"] = "optional"
-    cors: bool = False
+    versioning: Literal["required", "optional"] = "optional"  #: whether old versions must be kept
+    cors: bool = False  #: whether browsers reach it from the component's page
 
 
 class OidcClientNeed(Strict):
     """Paths are below the component's URL."""
 
-    redirect: tuple[str, ...]
-    post_logout: tuple[str, ...] = ()
-    backchannel_logout: str | None = None
-    pkce: Literal["S256"] = "S256"
-    scopes: tuple[str, ...] = ("openid", "profile", "email", "lasuite")
+    redirect: tuple[str, ...]  #: where people come back after signing in
+    post_logout: tuple[str, ...] = ()  #: where they come back after signing out
+    backchannel_logout: str | None = None  #: where the identity provider reports a session's end
+    pkce: Literal["S256"] = "S256"  #: the only method there is
+    scopes: tuple[str, ...] = ("openid", "profile", "email", "lasuite")  #: asked for at each sign-in
 
 
 class Needs(Strict):
-    postgresql: PostgresqlNeed | None = None
-    valkey: ValkeyNeed | None = None
-    bucket: BucketNeed | None = None
-    oidc_client: OidcClientNeed | None = None
-    livekit: dict[str, Any] | None = None
-    smtp: Literal["optional", "required"] | None = None
+    postgresql: PostgresqlNeed | None = None  #: a database of its own
+    valkey: ValkeyNeed | None = None  #: a cache of its own
+    bucket: BucketNeed | None = None  #: a bucket of its own
+    oidc_client: OidcClientNeed | None = None  #: sign-in through the identity provider
+    livekit: dict[str, Any] | None = None  #: a media server
+    smtp: Literal["optional", "required"] | None = None  #: a mail relay
 
 
 class Image(Strict):
-    name: str
-    tag: str
+    name: str  #: with its registry, without a tag
+    tag: str  #: a release; never `latest`
 
 
 class Probe(Strict):
     """HTTP readiness, asked from the host on the loopback-published port."""
 
-    http: str
-    port: Port | None = None
-    status: int = 200
+    http: str  #: path that is asked for
+    port: Port | None = None  #: port in the container; the service's own when absent
+    status: int = 200  #: the answer that means ready
     #: seconds to wait after a start
     timeout: int = 180
 
 
 class Listen(Strict):
-    proto: Literal["tcp", "udp"]
-    ports: str
-    public: bool = False
+    proto: Literal["tcp", "udp"]  #: transport protocol
+    ports: str  #: a port or a range, first-last
+    public: bool = False  #: whether everyone may reach it, or the suite's hosts only
 
 
 class Trust(Strict):
     """How this runtime learns which authorities to trust: a variable naming a bundle, or a bundle put at a path."""
 
-    env: str | None = None
-    path: str = "/etc/suite-ca-bundle.pem"
+    env: str | None = None  #: variable that names the bundle
+    path: str = "/etc/suite-ca-bundle.pem"  #: where the bundle is mounted in the container
 
 
 class Service(Strict):
-    image: Slug
-    command: tuple[str, ...] = ()
-    port: Port | None = None
+    image: Slug  #: a key of `images`
+    command: tuple[str, ...] = ()  #: arguments of the image's entrypoint
+    port: Port | None = None  #: port in the container, published to edge only
     #: uid and gid inside the container
     user: int = 1000
-    probe: Probe | None = None
-    env: dict[str, Text] = {}
-    secret_env: dict[str, str] = {}
-    trust: Trust | None = None
-    tmpfs: tuple[str, ...] = ()
-    read_only: bool = True
-    capabilities: tuple[str, ...] = ()
-    network: Literal["own", "host"] = "own"
-    listen: tuple[Listen, ...] = ()
+    probe: Probe | None = None  #: when it counts as started
+    env: dict[str, Text] = {}  #: variables; expressions
+    secret_env: dict[str, str] = {}  #: variables with a secret in them; expressions
+    trust: Trust | None = None  #: for runtimes that must be told about the suite's authority
+    tmpfs: tuple[str, ...] = ()  #: writable folders in memory, where the root is read-only
+    read_only: bool = True  #: whether the container's root is
+    capabilities: tuple[str, ...] = ()  #: Linux capabilities it keeps; none unless named
+    network: Literal["own", "host"] = "own"  #: its component's own network, or the host's
+    listen: tuple[Listen, ...] = ()  #: raw ports beside HTTP, with `network: host`
     #: limit in [Service], e.g. 1G
     memory: str
     #: seconds systemd waits for a clean stop
@@ -118,33 +118,34 @@ class Service(Strict):
 
 
 class Job(Strict):
-    image: Slug
-    command: tuple[str, ...]
-    when: Literal["before-start", "after-start"] = "before-start"
-    once: Literal["per-version", "ever"] = "per-version"
-    env_of: Slug | None = None
+    image: Slug  #: a key of `images`
+    command: tuple[str, ...]  #: arguments of the image's entrypoint
+    when: Literal["before-start", "after-start"] = "before-start"  #: relative to the component's services
+    once: Literal["per-version", "ever"] = "per-version"  #: how often it runs
+    env_of: Slug | None = None  #: service whose variables and files it gets
 
 
 class File(Strict):
     """A configuration file rendered by the CLI, mounted read-only into the services named."""
 
-    template: str
-    mount: str
-    services: tuple[Slug, ...]
+    template: str  #: name below the component's `templates/`
+    mount: str  #: where the container finds it
+    services: tuple[Slug, ...]  #: which services read it
 
 
 class Volume(Strict):
     """Persistent data: /srv/<component>/<volume> on the host."""
 
-    mount: str
-    services: tuple[Slug, ...]
+    mount: str  #: where the container finds it
+    services: tuple[Slug, ...]  #: which services use it; the first one's user owns it
 
 
 class Secret(Strict):
+    #: how it is made; `supplied` is given by the operator
     kind: Literal["password", "hex64", "fernet", "matrix_signing_key", "rsa_private_key", "supplied"]
     #: only generated and used when the profile is `dev`
     dev_only: bool = False
-    description: str = ""
+    description: str = ""  #: what it is for, for `secrets list`
 
 
 class Route(Strict):
@@ -152,21 +153,22 @@ class Route(Strict):
 
     #: `self` (the component's host name) or `domain` (the suite's own domain)
     host: Literal["self", "domain"] = "self"
-    path: str
-    match: Literal["prefix", "exact", "regex"] = "prefix"
-    to: str | None = None
+    path: str  #: path at that host; an expression
+    match: Literal["prefix", "exact", "regex"] = "prefix"  #: how the path is compared
+    to: str | None = None  #: a key of `services`, or `bucket`
+    #: edge answers itself: `json` or `text`, `content_type`, `headers`, `status`
     respond: dict[str, Any] | None = None
-    deny: bool = False
-    redirect: str | None = None
-    websocket: bool = False
+    deny: bool = False  #: edge answers 404
+    redirect: str | None = None  #: edge answers with another address
+    websocket: bool = False  #: whether connections may be upgraded
     #: request body limit, e.g. 100m; an expression
     body_size: str = "10m"
     #: seconds
     timeout: int = 60
     #: forward the request target byte for byte
     raw_uri: bool = False
-    cors: bool = False
-    auth: str | None = None
+    cors: bool = False  #: whether pages of other origins may read the answer
+    auth: str | None = None  #: path that decides about each request; not in this version
 
     @model_validator(mode="after")
     def one_outcome(self) -> Route:
@@ -179,61 +181,61 @@ class Route(Strict):
 class Leak(Strict):
     """An upstream default that would call out, and where the wanted value stands in what we render."""
 
-    id: str
+    id: str  #: stable, for findings and waivers
     #: `file:<name in files>` or `env:<service>`
     where: Annotated[str, Field(pattern=r"^(file|env):.+$")]
-    key: str
-    value: Any
-    why: str
+    key: str  #: dotted path in the file, or name of the variable
+    value: Any  #: what must stand there; `absent` for nothing at all
+    why: str  #: whom it would call, and what that tells them
 
 
 class Portal(Strict):
     """How the portal names the application; only for what a person opens."""
 
-    name: dict[Literal["en", "fr"], str]
-    description: dict[Literal["en", "fr"], str]
-    path: str = "/"
+    name: dict[Literal["en", "fr"], str]  #: per language
+    description: dict[Literal["en", "fr"], str]  #: per language
+    path: str = "/"  #: below the component's URL
 
 
 class Backup(Strict):
-    database: Literal["dump"] | None = None
-    volumes: tuple[Slug, ...] = ()
-    bucket: Literal["all-versions"] | None = None
-    secrets: tuple[str, ...] = ()
-    order: Literal["database-first"] = "database-first"
+    database: Literal["dump"] | None = None  #: `dump` for whoever has one
+    volumes: tuple[Slug, ...] = ()  #: every key of `volumes`
+    bucket: Literal["all-versions"] | None = None  #: for whoever has one
+    secrets: tuple[str, ...] = ()  #: without which the data cannot be used
+    order: Literal["database-first"] = "database-first"  #: what is saved first
 
 
 class Sizing(Strict):
     """Per 100 users, on top of `base`."""
 
-    base: dict[Literal["cpu", "memory_mib", "disk_gib"], float]
-    per_100_users: dict[Literal["cpu", "memory_mib", "disk_gib"], float] = {}
+    base: dict[Literal["cpu", "memory_mib", "disk_gib"], float]  #: for the first people
+    per_100_users: dict[Literal["cpu", "memory_mib", "disk_gib"], float] = {}  #: for each hundred more
 
 
 class ComponentFile(Strict):
     """`component.yml` as written."""
 
-    title: str
+    title: str  #: as people know it
     #: stable, unique over all components and never reused: user-id range, container subnet, loopback ports
     id_range: Annotated[int, Field(ge=1, le=199)]
-    hostname: str | None = None
-    placement: Literal["apps", "media", "data", "edge"] = "apps"
+    hostname: str | None = None  #: label under the suite's domain
+    placement: Literal["apps", "media", "data", "edge"] = "apps"  #: group of hosts it runs on
     #: kinds others may need: `identity` is started before whoever needs an oidc_client
     provides: tuple[Literal["identity", "homeserver", "livekit"], ...] = ()
-    options: dict[str, Option] = {}
-    needs: Needs = Needs()
-    images: dict[Slug, Image]
-    services: dict[Slug, Service]
-    jobs: dict[Slug, Job] = {}
-    files: dict[str, File] = {}
-    volumes: dict[Slug, Volume] = {}
-    secrets: dict[str, Secret] = {}
-    routes: tuple[Route, ...] = ()
-    portal: Portal | None = None
-    egress: tuple[str, ...] = ()
-    leaks: tuple[Leak, ...] = ()
+    options: dict[str, Option] = {}  #: what an operator may set
+    needs: Needs = Needs()  #: what it needs from others
+    images: dict[Slug, Image]  #: key to image; the first one's tag is the component's version
+    services: dict[Slug, Service]  #: key to long-running container
+    jobs: dict[Slug, Job] = {}  #: key to a container that runs and ends
+    files: dict[str, File] = {}  #: name to configuration file
+    volumes: dict[Slug, Volume] = {}  #: name to persistent data
+    secrets: dict[str, Secret] = {}  #: name to secret of its own
+    routes: tuple[Route, ...] = ()  #: what edge serves of it; the rest is closed
+    portal: Portal | None = None  #: its card on the portal
+    egress: tuple[str, ...] = ()  #: hosts it may call; empty means none
+    leaks: tuple[Leak, ...] = ()  #: upstream defaults that would call out, pinned
     #: paths that must not answer from outside, checked by verify
     closed_paths: tuple[str, ...] = ()
-    backup: Backup
-    sizing: Sizing
-    chart: str
+    backup: Backup  #: what a backup must hold
+    sizing: Sizing  #: processors, memory, disk
+    chart: str  #: Helm chart and version, or `not-yet`
