@@ -17,7 +17,7 @@ from .model.deployment import Deployment
 from .model.immutable import record_immutables
 from .model.outputs import Progress, StackOutputs
 from .paths import machine_cache
-from .render.inventory import addresses, write_inventory
+from .render.inventory import SSH_CONFIG, addresses, write_inventory
 from .render.render import render
 from .render.tree import RenderedTree
 from .report.console import Stages
@@ -240,6 +240,7 @@ def known_images(deployment: Deployment) -> dict[str, str]:
 
 
 def need_state(session: Session, command: str) -> None:
-    """On `local` the state belongs to root: start again through sudo when it cannot be read."""
-    if session.deployment.is_local and not os.access(session.state, os.R_OK | os.X_OK) and session.state.exists():
+    """On `local` what is private belongs to root: start again through sudo when it cannot be read."""
+    private = (session.deployment.secrets_file, session.state / BUILD, session.state / SSH_CONFIG)
+    if session.deployment.is_local and any(path.exists() and not os.access(path, os.R_OK) for path in private):
         become_root(f"{command} {session.deployment.name}: reading the state of hosts on this machine")

@@ -28,6 +28,7 @@ def command(name: str, diff: bool, exit_code: bool, settings: Settings) -> None:
     from ..model.loader import load
     from ..render.inventory import addresses
     from ..render.render import render
+    from ..report.console import Stages
 
     deployment = load(name)
     pipeline.refuse_what_is_missing(deployment)
@@ -35,6 +36,7 @@ def command(name: str, diff: bool, exit_code: bool, settings: Settings) -> None:
     if verdict.blocking:
         pipeline.show_verdict(verdict, settings)
         raise FoundFailures("nothing would be created: the policies refuse this inventory")
+    pipeline.need_state(pipeline.Session(deployment, settings, Stages(quiet=True)), "preview")
     driver = driver_for(deployment)
     items = driver.preview()
     outputs = driver.outputs()

@@ -14,6 +14,7 @@ from ..settings import Settings, common_options
 if TYPE_CHECKING:
     from ..model.outputs import StackOutputs
     from ..pipeline import Session
+    from ..verify import VerifyResult
 
 
 @click.command("up")
@@ -65,13 +66,15 @@ def command(name: str, skip_verify: bool, settings: Settings) -> None:
             "infrastructure_digest": verdict.infrastructure_digest,
         }
         pipeline.record_run(session, summary)
+    if result is not None and not result.ok and not settings.json:
+        click.echo(result.as_text())
     click.echo(json.dumps(summary, indent=2) if settings.json else _text(summary))
-    if result is not None and result.failed:
+    if result is not None and not result.ok:
         raise FoundFailures("the suite is up, but verification found failures; see above")
 
 
 def _summary(
-    session: Session, outputs: StackOutputs, changes: int, changed: dict[str, list[str]], result: Any
+    session: Session, outputs: StackOutputs, changes: int, changed: dict[str, list[str]], result: VerifyResult | None
 ) -> dict[str, Any]:
     deployment = session.deployment
     components = [
@@ -94,14 +97,18 @@ def _summary(
         "changed": changes,
         "changed_tasks": changed,
         "seconds": {name: round(seconds, 1) for name, seconds in session.stages.seconds.items()},
-        "verification": {"passed": result.passed, "failed": result.failed, "skipped": result.skipped}
-        if result
-        else None,
+        "verification": _verification(result) if result else None,
         "links": {"portal": f"https://{deployment.domain}/"},
         "publish": _documents_to_publish(session),
         "ca": str(session.state / "ca.crt") if deployment.suite.tls.issuer == "internal-ca" else None,
         "profile": deployment.suite.profile,
     }
+
+
+def _verification(result: VerifyResult) -> dict[str, Any]:
+    """The counts, and every finding that did not pass."""
+    report = result.as_json()
+    return report | {"findings": [finding for finding in report["findings"] if finding["status"] != "passed"]}
 
 
 def _documents_to_publish(session: Session) -> list[str]:
@@ -128,7 +135,7 @@ def _text(summary: dict[str, Any]) -> str:
     verification = summary["verification"]
     checked = "not verified"
     if verification:
-        checked = ", ".join(f"{count} {what}" for what, count in verification.items())
+        checked = ", ".join(f"{verification[what]} {what}" for what in ("passed", "failed", "skipped"))
     parts += ["", f"changed: {summary['changed']}   verification: {checked}"]
     if summary["publish"]:
         parts += ["", "Publish these documents where the server's name is served (their content: see `preview`):"]
