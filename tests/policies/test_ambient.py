@@ -164,3 +164,14 @@ def test_provider_settings_of_a_stack_file_are_judged(tmp_path: Path) -> None:
         "openstack.region",
     ]
     assert failing(verdict(subject(ambient=found)), blocking=True) == {"REG-002", "REG-003", "REG-009"}
+
+
+def test_files_this_user_cannot_read_are_not_read_by_tools_either(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object, **__: object) -> str:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(Path, "read_text", refuse)
+    monkeypatch.setattr(Path, "is_file", refuse)
+    assert collect_ambient({"OS_CLOUD": "old"}, tmp_path) == {"OS_CLOUD": "old"}

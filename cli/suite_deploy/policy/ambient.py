@@ -62,6 +62,8 @@ _KEYS: dict[str, Kind] = {
     "url": "backend",
     "secretsprovider": "kms",
 }
+#: what this user cannot read, this user's tools cannot read either
+_NOT_FOR_US = (FileNotFoundError, PermissionError, NotADirectoryError)
 #: a name and password inside a URL
 _USER = re.compile(r"//[^/@\s]*@")
 #: settings of providers in a stack's configuration
@@ -158,7 +160,7 @@ def _clouds(environ: Mapping[str, str], home: Path, directory: Path | None) -> I
     configured = environ.get("XDG_CONFIG_HOME")
     base = Path(configured) if configured else home / ".config"
     places += [base / "openstack" / "clouds.yaml", Path("/etc/openstack/clouds.yaml")]
-    path = next((place for place in places if place.is_file()), None)
+    path = next((place for place in places if _is_there(place)), None)
     if path is None:
         return
     try:
@@ -182,7 +184,7 @@ def _outscale(environ: Mapping[str, str], home: Path) -> Iterator[tuple[str, str
     chosen = environ.get("OSC_PROFILE") or environ.get("OUTSCALE_PROFILE") or "default"
     try:
         entry = json.loads(path.read_text(encoding="utf-8")).get(chosen)
-    except FileNotFoundError:
+    except _NOT_FOR_US:
         return
     except (OSError, ValueError, AttributeError) as error:
         yield f"osc:{path}#unreadable", str(error).splitlines()[0]
@@ -200,7 +202,7 @@ def _aws(environ: Mapping[str, str], home: Path) -> Iterator[tuple[str, str]]:
     parser = configparser.ConfigParser(interpolation=None)
     try:
         parser.read_string(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
+    except _NOT_FOR_US:
         return
     except (OSError, ValueError, configparser.Error) as error:
         yield f"aws:{path}#unreadable", str(error).splitlines()[0]
@@ -219,7 +221,7 @@ def _ovh(home: Path, directory: Path | None) -> Iterator[tuple[str, str]]:
         parser = configparser.ConfigParser(interpolation=None)
         try:
             parser.read_string(path.read_text(encoding="utf-8"))
-        except FileNotFoundError:
+        except _NOT_FOR_US:
             continue
         except (OSError, ValueError, configparser.Error) as error:
             yield f"ovh:{path}#unreadable", str(error).splitlines()[0]
@@ -233,7 +235,7 @@ def _pulumi(environ: Mapping[str, str], home: Path) -> Iterator[tuple[str, str]]
     path = Path(environ.get("PULUMI_HOME") or home / ".pulumi") / "credentials.json"
     try:
         current = json.loads(path.read_text(encoding="utf-8")).get("current")
-    except FileNotFoundError:
+    except _NOT_FOR_US:
         return
     except (OSError, ValueError, AttributeError) as error:
         yield f"pulumi:{path}#unreadable", str(error).splitlines()[0]
@@ -256,6 +258,13 @@ def _project(directory: Path | None) -> Iterator[tuple[str, str]]:
             setting = key.removeprefix("config.")
             if setting != key and _CONFIG.match(setting):
                 yield f"config:{path}#{setting.replace(':', '.')}", str(value)
+
+
+def _is_there(path: Path) -> bool:
+    try:
+        return path.is_file()
+    except OSError:
+        return False
 
 
 def _leaves(value: Any, path: str = "") -> Iterator[tuple[str, Any]]:
