@@ -235,9 +235,9 @@ def _firewall_published(
         return []
     ports = sorted(
         {
-            str(service.port)
+            str(component.loopback_port(name, service.port))
             for component in here
-            for service in component.description.services.values()
+            for name, service in component.description.services.items()
             if service.port and service.network == "own"
         }
     )
