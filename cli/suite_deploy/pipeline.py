@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .drivers import driver_for
-from .errors import CouldNotRun, FoundFailures, InvalidInput
+from .errors import CouldNotRun, FoundFailures, InvalidInput, Problem
 from .model.deployment import Deployment
 from .model.immutable import record_immutables
 from .model.outputs import Progress, StackOutputs
@@ -91,10 +91,23 @@ def open_secrets(session: Session) -> SecretStore:
     if deployment.is_local:
         add_missing(store, deployment.secrets_wanted)
     require(store, deployment.secrets_wanted, inventory=deployment.name)
+    certificate = store["suite.ca_cert"].reveal()
+    _refuse_names_the_authority_may_not_sign(deployment, certificate)
     authority = session.state / AUTHORITY
-    authority.write_text(store["suite.ca_cert"].reveal())
+    authority.write_text(certificate)
     authority.chmod(0o644)
     return store
+
+
+def _refuse_names_the_authority_may_not_sign(deployment: Deployment, certificate: str) -> None:
+    """The authority is bound to names; a host name added later outside the domain would get a useless certificate."""
+    from .secrets.authority import names_not_covered
+
+    outside = names_not_covered(certificate, deployment.public_names)
+    if outside and deployment.suite.tls.issuer == "internal-ca":
+        found = f"this suite's authority may not sign for {', '.join(outside)}: it was made before these names."
+        step = "Use names under `domain`, or remove suite.ca_key and suite.ca_cert to start a new authority."
+        raise InvalidInput([Problem(str(deployment.secrets_file), 0, "suite.ca_cert", found, "", step)])
 
 
 def redactor(store: SecretStore, deployment: Deployment) -> Callable[[str], str]:
