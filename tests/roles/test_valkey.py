@@ -56,7 +56,7 @@ def test_exactly_the_declared_instances_run(box: Box, situation: str, variables:
     units = box.succeed("systemctl list-units --state=running --plain --no-legend 'valkey*'").splitlines()
     wanted = {f"valkey-server@{instance['name']}.service" for instance in variables["valkey_instances"]}
     assert {line.split()[0] for line in units} == wanted
-    assert set(box.succeed("cd /etc/systemd/system/multi-user.target.wants && ls -d valkey*").split()) == wanted
+    assert set(box.succeed("cd /etc/systemd/system/multi-user.target.wants && ls -d valkey-server@*").split()) == wanted
     listening = {line.split()[3] for line in box.succeed("ss -Htlnp | grep valkey-server").splitlines()}
     assert listening == {f"{box.address}:{instance['port']}" for instance in variables["valkey_instances"]}
 
