@@ -64,6 +64,12 @@ def test_the_day_after_creating_is_refused_and_converging_is_not() -> None:
     assert not found.blocking_converge
 
 
+def test_before_the_first_day_creating_is_refused_and_converging_is_not() -> None:
+    found = verdict(subject(on=date(2026, 7, 30)))
+    assert failing(found, blocking=True) == {"QUA-002"}
+    assert not found.blocking_converge
+
+
 def test_the_label_is_judged_by_status_and_only_the_dates_end() -> None:
     found = verdict(subject("outscale", on=date(2026, 12, 1)))
     label = [item for item in found.findings if (item.rule, item.clause) == ("REG-001", "label_held")]

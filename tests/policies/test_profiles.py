@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import date
 from typing import Any
 
@@ -10,6 +11,7 @@ import pytest
 
 from suite_deploy.errors import InvalidInput
 from suite_deploy.policy import profiles
+from suite_deploy.policy.register import builtin
 
 from .support import failing, subject, verdict
 
@@ -98,3 +100,43 @@ def test_before_the_decree_nobody_was_bound() -> None:
     lines = {"infrastructure": PUBLIC, "data": STATE}
     assert "REG-001" not in failing(verdict(subject(suite=lines, on=date(2026, 4, 16))), blocking=True)
     assert "REG-001" in failing(verdict(subject(suite=lines, on=date(2026, 4, 17))), blocking=True)
+
+
+@pytest.mark.parametrize(
+    ("dates", "link", "auth", "delivered", "confidence"),
+    [
+        ("A", "A", "A", False, "A"),
+        ("B", "A", "A", False, "B"),
+        ("A", "B", "A", False, "B"),
+        ("A", "A", "C", False, "C"),
+        ("A", "C", "A", False, "C"),
+        ("C", "A", "A", False, "C"),
+        ("K", "A", "A", False, "K"),
+        # a host that only the contract names is the operator's word
+        ("A", "A", "A", True, "C"),
+    ],
+)
+def test_the_lowest_confidence_decides(dates: Any, link: Any, auth: Any, delivered: bool, confidence: str) -> None:
+    data = builtin().data
+    offers = tuple(
+        row.model_copy(update={"confidence": row.confidence.model_copy(update={"dates": dates, "decision": "C"})})
+        for row in data.offers
+    )
+    hosts = "delivered" if delivered else ("auth.region-x.snc.example",)
+    regions = tuple(
+        row.model_copy(update={"link": link, "auth_confidence": auth, "auth_hosts": hosts})
+        if "eu-west-sbg-snc" in row.ids
+        else row
+        for row in data.regions
+    )
+    register = replace(builtin(), data=data.model_copy(update={"offers": offers, "regions": regions}))
+    without = subject(suite={"infrastructure": {"evidence": None}}, register=register)
+    assert without.confidence == confidence
+    asked = [item for item in verdict(without).findings if item.clause == "evidence_where_unsure" and item.is_blocking]
+    assert bool(asked) == (confidence in ("C", "K"))
+
+
+def test_a_decision_number_seen_once_is_shown_and_does_not_block() -> None:
+    found = verdict(subject())
+    assert not found.blocking
+    assert "decision number of confidence C" in found.evidence["hosting"][0]

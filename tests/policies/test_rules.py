@@ -90,6 +90,15 @@ def test_a_rule_that_cannot_judge_fails_the_run_in_every_profile(check: Callable
         assert found.blocking_converge, profile
 
 
+@pytest.mark.parametrize("check", [raises, says_nothing, passes_then_raises])
+def test_one_rule_that_cannot_judge_fails_a_run_of_good_ones(check: Callable[..., object]) -> None:
+    (broken,) = one_rule(check).rules
+    others = tuple(rule for rule in RULES.rules if rule.id != broken.id)
+    found = verdict_of(subject(), RuleSet((*others, broken)))
+    assert [item.rule for item in found.with_status(Status.ERROR)] == [broken.id]
+    assert found.blocking
+
+
 def test_a_rule_that_raises_on_a_resource_is_an_error_there() -> None:
     resource = Resource("openstack:networking/network:Network", "urn::net", {})
     found = judge_resources([resource], subject(), one_rule(raises, ("*",)))
