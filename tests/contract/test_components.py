@@ -11,6 +11,7 @@ import pytest
 import yaml
 
 from suite_deploy.model.components import describe, folder, slugs
+from suite_deploy.model.deployment import Deployment
 from suite_deploy.model.loader import load
 from suite_deploy.render.render import render
 from suite_deploy.render.tree import PLACEHOLDER, RenderedTree
@@ -19,7 +20,7 @@ SLUGS = slugs()
 
 
 @pytest.fixture(scope="module")
-def everything(tmp_path_factory: pytest.TempPathFactory) -> tuple[object, RenderedTree]:
+def everything(tmp_path_factory: pytest.TempPathFactory) -> tuple[Deployment, RenderedTree]:
     """All components there are, in one inventory."""
     path = tmp_path_factory.mktemp("all") / "suite.yml"
     content = {
@@ -59,10 +60,10 @@ def test_databases_are_unique() -> None:
 
 @pytest.mark.parametrize("slug", SLUGS)
 def test_every_secret_used_is_declared_and_every_declared_one_is_used(
-    slug: str, everything: tuple[object, RenderedTree]
+    slug: str, everything: tuple[Deployment, RenderedTree]
 ) -> None:
     deployment, tree = everything
-    declared = {item.name for item in deployment.secrets_wanted if item.name.startswith(f"{slug}.")}  # type: ignore[attr-defined]
+    declared = {item.name for item in deployment.secrets_wanted if item.name.startswith(f"{slug}.")}
     rendered = {name for item in tree.files if item.component == slug for name in item.secrets}
     assert rendered <= declared
     tasks = "".join(path.read_text() for path in folder(slug).rglob("*.yml"))
@@ -74,21 +75,23 @@ def test_every_secret_used_is_declared_and_every_declared_one_is_used(
 
 
 @pytest.mark.parametrize("slug", SLUGS)
-def test_no_unit_holds_a_secret(slug: str, everything: tuple[object, RenderedTree]) -> None:
+def test_no_unit_holds_a_secret(slug: str, everything: tuple[Deployment, RenderedTree]) -> None:
     for item in everything[1].files:
         if item.component == slug and item.path.startswith("/etc/containers/"):
             assert not item.secrets, f"{item.path} is readable by everyone"
 
 
 @pytest.mark.parametrize("slug", SLUGS)
-def test_files_with_secrets_are_readable_by_one_user_only(slug: str, everything: tuple[object, RenderedTree]) -> None:
+def test_files_with_secrets_are_readable_by_one_user_only(
+    slug: str, everything: tuple[Deployment, RenderedTree]
+) -> None:
     for item in everything[1].files:
         if item.component == slug and item.secrets:
             assert item.mode == "0400", item.path
 
 
 @pytest.mark.parametrize("slug", SLUGS)
-def test_no_secret_stands_in_a_variable_of_ansible(slug: str, everything: tuple[object, RenderedTree]) -> None:
+def test_no_secret_stands_in_a_variable_of_ansible(slug: str, everything: tuple[Deployment, RenderedTree]) -> None:
     _, tree = everything
     assert not PLACEHOLDER.search(str(tree.host_vars) + str(tree.all_vars))
 
@@ -119,7 +122,7 @@ def test_no_image_is_latest_and_every_image_names_its_registry(slug: str) -> Non
 
 @pytest.mark.parametrize("slug", SLUGS)
 def test_containers_hold_no_capability_and_a_read_only_root_unless_declared(
-    slug: str, everything: tuple[object, RenderedTree]
+    slug: str, everything: tuple[Deployment, RenderedTree]
 ) -> None:
     item = describe(slug)
     for file in everything[1].files:
@@ -135,7 +138,7 @@ def test_containers_hold_no_capability_and_a_read_only_root_unless_declared(
 
 @pytest.mark.parametrize("slug", SLUGS)
 def test_ports_are_published_on_loopback_only_when_edge_is_here(
-    slug: str, everything: tuple[object, RenderedTree]
+    slug: str, everything: tuple[Deployment, RenderedTree]
 ) -> None:
     for file in everything[1].files:
         if file.component == slug:
@@ -144,7 +147,7 @@ def test_ports_are_published_on_loopback_only_when_edge_is_here(
 
 
 @pytest.mark.parametrize("slug", SLUGS)
-def test_leak_keys_stand_in_what_is_rendered(slug: str, everything: tuple[object, RenderedTree]) -> None:
+def test_leak_keys_stand_in_what_is_rendered(slug: str, everything: tuple[Deployment, RenderedTree]) -> None:
     """Present with the wanted value, not merely absent by chance."""
     _, tree = everything
     files = tree.config_files(slug)
@@ -160,8 +163,8 @@ def test_leak_keys_stand_in_what_is_rendered(slug: str, everything: tuple[object
             assert found == leak.value, f"{slug}: {leak.id} {leak.key}"
 
 
-def test_ordering_starts_the_identity_provider_first(everything: tuple[object, RenderedTree]) -> None:
-    ordered = everything[0].ordered  # type: ignore[attr-defined]
+def test_ordering_starts_the_identity_provider_first(everything: tuple[Deployment, RenderedTree]) -> None:
+    ordered = everything[0].ordered
     first_client = next(n for n, item in enumerate(ordered) if item.description.needs.oidc_client)
     providers = [n for n, item in enumerate(ordered) if "identity" in item.description.provides]
     assert providers and max(providers) < first_client

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 import yaml
+
 from tests.deploy.product import ROOT, Ran, Suite, Watcher, command_lines, holders, leftovers, suite_deploy
 
 pytestmark = pytest.mark.needs_root

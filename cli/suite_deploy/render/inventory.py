@@ -65,10 +65,13 @@ def write_inventory(
 
 
 class PlainDumper(yaml.SafeDumper):
-    """No aliases: the inventory is read by people too."""
+    """No aliases, and lists indented below their key: the inventory is read by people too."""
 
     def ignore_aliases(self, data: Any) -> bool:
         return True
+
+    def increase_indent(self, flow: bool = False, indentless: bool = False) -> None:
+        return super().increase_indent(flow, False)
 
 
 PlainDumper.add_multi_representer(tuple, lambda dumper, value: dumper.represent_list(list(value)))
