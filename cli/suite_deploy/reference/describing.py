@@ -119,7 +119,8 @@ def _comments_in(source: str) -> Iterator[tuple[str, str]]:
     for node in body.body:
         if not (isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name)):
             continue
-        above, number = [], node.lineno - 2
+        above: list[str] = []
+        number = node.lineno - 2
         while number >= 0 and lines[number].strip().startswith("#:"):
             above.insert(0, lines[number].strip()[2:].strip())
             number -= 1
