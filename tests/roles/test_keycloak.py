@@ -268,5 +268,5 @@ def test_what_was_changed_by_hand_is_put_back_and_people_are_left_alone(keycloak
 
 
 def test_role_writes_no_secret(keycloak: Keycloak, first: Converged, tmp_path: Path) -> None:
-    output = first.output + keycloak.converge("verbose", "-vvv", "--diff").output
+    output = first.output + keycloak.converge("verbose", "-v", "--diff").output
     assert [name for name, value in SECRETS.items() if value in output] == []
