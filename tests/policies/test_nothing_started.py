@@ -62,8 +62,7 @@ def test_a_refused_inventory_starts_nothing_and_opens_nothing(command: str, tmp_
 
 def test_a_refused_cloud_is_not_contacted_either(tmp_path: Path) -> None:
     done = run("preview", "example-outscale-refused", state=tmp_path)
-    # 2 while this version cannot create hosts on that cloud
-    assert done.returncode in (2, 3), done.stderr
+    assert done.returncode == 3, done.stderr
     assert "SEEN" not in done.stdout, done.stdout
 
 

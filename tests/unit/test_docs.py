@@ -35,8 +35,6 @@ LINK = re.compile(r"!?\[[^\]]*\]\(([^)\s]+)\)")
 FENCE = re.compile(r"^```.*?^```$", re.M | re.S)
 #: a program's name where a command line starts: in a block, after a prompt, or in inline code
 CALL = re.compile(r"(?:^ {4}|^\$ |`|^)(?:sudo |\./)*suite-deploy ((?:[^`\n#\\]|\\\n)+)", re.M)
-#: what rules recommend and this version does not have yet; to be removed with the command
-PROMISED = {"images lock", "images mirror"}
 ENGLISH, FRENCH = ROOT / "docs/operator", ROOT / "docs/fr/operator"
 
 
@@ -120,13 +118,7 @@ def test_every_relative_link_leads_somewhere(page: Path) -> None:
 
 @pytest.mark.parametrize("page", [page for page in PAGES if page.name != "cli.md"], ids=relative)
 def test_every_command_line_names_a_verb_and_options_that_exist(page: Path) -> None:
-    promised = PROMISED if page.parent.name == "policies" else set()
-    wrong = [line for line in command_lines(text(page)) if not exists(line) and line not in promised]
-    assert wrong == []
-
-
-def test_what_is_promised_is_not_there_yet() -> None:
-    assert [line for line in PROMISED if exists(line)] == [], "no longer a promise: remove it above"
+    assert [line for line in command_lines(text(page)) if not exists(line)] == []
 
 
 def test_a_command_line_that_does_not_exist_is_noticed() -> None:

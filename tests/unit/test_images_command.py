@@ -13,9 +13,9 @@ import yaml
 from click.testing import CliRunner
 
 from suite_deploy import paths
-from suite_deploy.errors import InvalidInput
-from suite_deploy.images import builder
-from suite_deploy.images.lock import Pin, now, write_lock
+from suite_deploy.errors import CouldNotRun, InvalidInput
+from suite_deploy.images import builder, registry
+from suite_deploy.images.lock import Pin, now, read_lock, write_lock
 from suite_deploy.main import cli
 from suite_deploy.paths import resource_root, state_dir
 from suite_deploy.runners import elevate
@@ -96,3 +96,54 @@ def test_an_inventory_s_images_are_listed_with_their_pins(machine: Path) -> None
     assert listed["synapse"]["digest"] is None
     text = run("list", str(path)).stdout
     assert "3 days ago" in text and "not pinned" in text
+
+
+EXISTING = {
+    "schema": 1,
+    "suite": "locked",
+    "domain": "locked.example",
+    "profile": "dev",
+    "infrastructure": {
+        "driver": "existing",
+        "hosts": {"one": {"groups": ["edge", "apps", "data"], "address": "h.example", "private_address": "192.0.2.7"}},
+    },
+    "components": {"keycloak": {}, "synapse": {}},
+}
+
+
+@pytest.fixture
+def inventory(machine: Path) -> Path:
+    path = machine / "locked" / "suite.yml"
+    path.parent.mkdir()
+    path.write_text(yaml.safe_dump(EXISTING))
+    return path
+
+
+def test_locking_pins_every_image_to_what_its_registry_has(inventory: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(registry, "upstream_digest", lambda name, tag: f"sha256:{len(name):064x}")
+    done = CliRunner().invoke(cli, ["images", "lock", str(inventory)])
+    assert done.exit_code == 0, done.output
+    pinned = read_lock(inventory.parent / "images.lock.yml")
+    assert {pin.origin for pin in pinned.values()} == {"registry"}
+    assert pinned["quay.io/keycloak/keycloak:26.7.3"].digest == f"sha256:{len('quay.io/keycloak/keycloak'):064x}"
+
+
+def test_a_registry_that_does_not_answer_leaves_the_lock_as_it_was(
+    inventory: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def silent(name: str, tag: str) -> str:
+        if "synapse" in name:
+            raise CouldNotRun("no such host")
+        return f"sha256:{1:064x}"
+
+    monkeypatch.setattr(registry, "upstream_digest", silent)
+    done = CliRunner().invoke(cli, ["images", "lock", str(inventory)])
+    assert isinstance(done.exception, CouldNotRun)
+    assert "synapse" in str(done.exception) and "unchanged" in str(done.exception)
+    assert not (inventory.parent / "images.lock.yml").exists()
+
+
+def test_local_images_are_not_locked_by_hand() -> None:
+    done = CliRunner().invoke(cli, ["images", "lock", "demo"])
+    assert done.exit_code == 2
+    assert "pins their images itself" in done.output

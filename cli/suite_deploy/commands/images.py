@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""`suite-deploy images`: build recipes into the machine's cache, list what an inventory's images are pinned to."""
+"""`suite-deploy images`: build recipes into the machine's cache, pin an inventory's images, list what they are."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 @click.group("images")
 def command() -> None:
-    """Build and list container images."""
+    """Lock, build and list container images."""
 
 
 @command.command("build")
@@ -79,6 +79,40 @@ def list_(name: str | None, settings: Settings) -> None:
         digest = str(row["digest"] or "-")
         age = _age(row["resolved"]) if row["resolved"] else ""
         click.echo(f"{row['component']:<16} {row['image']:<48} {row['origin']:<10} {digest:<71} {age}".rstrip())
+
+
+@command.command("lock")
+@click.argument("name")
+@common_options
+def lock(name: str, settings: Settings) -> None:
+    """Ask the registries which digest each image of inventory NAME has now, and pin it in images.lock.yml.
+
+    Nothing is written unless every image was found.
+    """
+    from ..errors import CouldNotRun
+    from ..images.lock import Pin, now, read_lock, write_lock
+    from ..images.registry import upstream_digest
+    from ..model.loader import load
+    from ..report.console import Stages
+
+    deployment = load(name)
+    if deployment.is_local:
+        raise click.UsageError(f"hosts of {name} are made on this machine: `up` pins their images itself")
+    wanted = [image for component in deployment.ordered for image in component.description.images.values()]
+    pins, failures = read_lock(deployment.images_lock), []
+    with Stages(quiet=settings.quiet).stage("images lock") as progress:
+        for image in wanted:
+            progress(f"{image.name}:{image.tag}")
+            try:
+                digest = upstream_digest(image.name, image.tag)
+            except CouldNotRun as error:
+                failures.append(f"{image.name}:{image.tag}: {str(error).splitlines()[-1].strip()}")
+                continue
+            pins[f"{image.name}:{image.tag}"] = Pin(digest=digest, origin="registry", resolved=now())
+    if failures:
+        raise CouldNotRun("\n".join([f"{deployment.images_lock}: unchanged, these images were not found:", *failures]))
+    write_lock(deployment.images_lock, pins)
+    click.echo(f"{len(wanted)} images are pinned in {deployment.images_lock}")
 
 
 def _pins(name: str) -> list[dict[str, Any]]:

@@ -31,11 +31,11 @@ def command(name: str, diff: bool, exit_code: bool, settings: Settings) -> None:
     from ..report.console import Stages
 
     deployment = load(name)
-    pipeline.refuse_what_is_missing(deployment)
     _, verdict = pipeline.judge(deployment)
     if verdict.blocking:
         pipeline.show_verdict(verdict, settings)
         raise FoundFailures("nothing would be created: the policies refuse this inventory")
+    pipeline.refuse_what_is_missing(deployment)
     pipeline.need_state(pipeline.Session(deployment, settings, Stages(quiet=True)), "preview")
     driver = driver_for(deployment)
     items = driver.preview()

@@ -32,7 +32,6 @@ def command(name: str, skip_verify: bool, settings: Settings) -> None:
     from ..report.console import Stages
 
     deployment = load(name)
-    pipeline.refuse_what_is_missing(deployment)
     stages = Stages(quiet=settings.quiet)
     session = pipeline.Session(deployment, settings, stages)
     with stages.stage("policies"):
@@ -42,6 +41,7 @@ def command(name: str, skip_verify: bool, settings: Settings) -> None:
         pipeline.show_verdict(verdict, settings)
     if not allowed:
         raise FoundFailures("nothing was created: the policies refuse this inventory")
+    pipeline.refuse_what_is_missing(deployment)
     with session.locked("up"):
         with stages.stage("secrets"):
             store = pipeline.open_secrets(session)

@@ -5,9 +5,8 @@ suite   .name .domain .profile .edge_address .data_address .users .names .contai
 self    .slug .hostname .url .options.<name> .uid_base .version
 db      .host .port .name .user .ca_file          (needs.postgresql)
 cache   .host .port .ca_file                      (needs.valkey)
-bucket  .endpoint .region .name .access_key       (needs.bucket)
 oidc    .issuer .client_id .scopes                (needs.oidc_client)
-secret(name)  placeholder of one of the component's own secrets; `postgresql`, `valkey`, `oidc`, `bucket` too
+secret(name)  placeholder of one of the component's own secrets; `postgresql`, `valkey`, `oidc` too
 peer(kind)    the component that provides a kind: .url .hostname .slug, or none
 """
 
