@@ -18,11 +18,12 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from stacks.local.system import run, write_if_changed
+from suite_deploy.errors import CouldNotRun
 
 GUEST_RELEASE = "trixie"
 DEBIAN_KEYRING = "/usr/share/keyrings/debian-archive-keyring.gpg"
-DEFAULT_MIRRORS = {"": "http://deb.debian.org/debian/", "-updates": "http://deb.debian.org/debian/",
-                   "-security": "http://deb.debian.org/debian-security/"}  # fmt: skip
+#: what a release consists of
+PARTS = ("", "-updates", "-security")
 #: Names a sources file may give a release instead of its code name.
 RELEASE_ALIASES = {"stable", "oldstable", "oldoldstable", "testing"}
 CODENAMES = {"bullseye", "bookworm", "trixie", "forky"}
@@ -110,8 +111,13 @@ def _apt_state() -> str:
 
 
 def discover() -> Mirrors:
-    """Ask the outer machine's apt. Falls back to deb.debian.org where it has no Debian mirror at all."""
+    """Ask the outer machine's apt for its Debian mirrors. Raises CouldNotRun where it has none."""
     bases, files = choose(ask_apt(), _mirror_list)
+    if not bases:
+        raise CouldNotRun(
+            "apt on this machine has no Debian mirror reached over http or https, and hosts are made from one.\n"
+            "  Add one to /etc/apt/sources.list.d, run apt-get update, then the same command again."
+        )
     options = parse_options(run(["apt-config", "dump", "--format", "%f=%v%n", "Acquire"], doing="ask apt").stdout)
     proxies, ca_file = proxy_settings(options, os.environ)
     checks = {key: options[key] for key in ("Acquire::Check-Date",) if key in options}
@@ -164,8 +170,8 @@ def choose(
             bases.setdefault(suffix, uri)
             files.append(target.source_file.rpartition(":")[0])
     if "" not in bases:
-        return dict(DEFAULT_MIRRORS), []
-    return {suffix: bases[suffix] for suffix in DEFAULT_MIRRORS if suffix in bases}, files
+        return {}, []
+    return {suffix: bases[suffix] for suffix in PARTS if suffix in bases}, files
 
 
 def parse_options(text: str) -> dict[str, str]:

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from stacks.local import sources
-from stacks.local.sources import DEFAULT_MIRRORS, Mirrors, choose
+from stacks.local.sources import Mirrors, choose
+from suite_deploy.errors import CouldNotRun
 
 DEB822 = """\
 Types: deb deb-src
@@ -106,7 +107,7 @@ def test_without_downloaded_lists_the_address_has_to_do() -> None:
 
 @pytest.mark.parametrize("release", ["bookworm-backports", "bookworm-pgdg", "nodistro", "noble", "bookworm/other"])
 def test_releases_hosts_have_no_use_for_are_left_out(release: str) -> None:
-    assert choose([target("http://ftp.example/debian/", release)])[0] == DEFAULT_MIRRORS
+    assert choose([target("http://ftp.example/debian/", release)])[0] == {}
 
 
 def test_the_old_name_of_the_security_release_is_known() -> None:
@@ -119,11 +120,15 @@ def test_the_old_name_of_the_security_release_is_known() -> None:
     assert bases["-security"] == "http://s.example/debian-security"
 
 
-def test_a_machine_without_debian_mirrors_gets_the_public_one() -> None:
-    assert choose([])[0] == DEFAULT_MIRRORS
-    assert (
-        choose([target("cdrom:[Debian]/", "bookworm"), target("file:/srv/mirror/", "bookworm")])[0] == DEFAULT_MIRRORS
-    )
+def test_a_machine_without_debian_mirrors_is_told_to_add_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sources, "ask_apt", lambda: [])
+    with pytest.raises(CouldNotRun, match="no Debian mirror"):
+        sources.discover()
+
+
+def test_what_is_no_web_address_is_no_mirror() -> None:
+    assert choose([])[0] == {}
+    assert choose([target("cdrom:[Debian]/", "bookworm"), target("file:/srv/mirror/", "bookworm")])[0] == {}
 
 
 def test_mirror_lists_of_cloud_images_are_followed(tmp_path: Path) -> None:
@@ -136,7 +141,7 @@ def test_mirror_lists_of_cloud_images_are_followed(tmp_path: Path) -> None:
 
 def test_a_missing_mirror_list_is_no_mirror(tmp_path: Path) -> None:
     gone = f"mirror+file:{tmp_path}/none/"
-    assert choose([target(gone, "bookworm")], sources._mirror_list)[0] == DEFAULT_MIRRORS
+    assert choose([target(gone, "bookworm")], sources._mirror_list)[0] == {}
 
 
 def mirrors(**bases: str) -> Mirrors:
