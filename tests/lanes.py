@@ -172,6 +172,8 @@ def main() -> int:
     with tempfile.TemporaryDirectory(prefix="suite-deploy-tests-") as scratch:
         reports = options.junit or Path(scratch)
         reports.mkdir(parents=True, exist_ok=True)
+        # Started in the background, a shell has us ignore ctrl-c, and every program the tests interrupt would too.
+        signal.signal(signal.SIGINT, signal.default_int_handler)
         signal.signal(signal.SIGTERM, signal.default_int_handler)
         try:
             outcomes = [run_lane(lane, reports, extra) for lane in chosen]

@@ -178,8 +178,6 @@ def test_a_second_run_at_the_same_time_is_told_who_holds_the_lock(suite: Suite) 
         stderr=subprocess.PIPE,
         text=True,
         start_new_session=True,
-        # a test run in the background ignores ctrl-c, and so would its children
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
     try:
         assert running.stderr

@@ -35,7 +35,8 @@ class _PinnedAdapter(HTTPAdapter):
         super().__init__(max_retries=0)
 
     def build_connection_pool_key_attributes(self, request: Any, verify: Any, cert: Any = None) -> Any:
-        host, pool = super().build_connection_pool_key_attributes(request, verify, cert)
+        host, known = super().build_connection_pool_key_attributes(request, verify, cert)
+        pool: dict[str, Any] = dict(known)
         name = host["host"]
         if name not in self._addresses:
             raise LeftTheSuite(f"{request.url.partition('?')[0]} is on {name}, which is no host of this suite")
