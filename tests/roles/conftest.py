@@ -69,6 +69,17 @@ def ready(box: Box, authority: Authority, stranger: Authority) -> None:
     box.succeed("cat > /tmp/stranger.crt <<'PEM'\n" + stranger.certificate + "PEM")
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """What takes long is a lane of its own: other situations, repairs, edge, realm. `deploy` covers them in its way."""
+    here = Path(__file__).parent
+    for item in items:
+        if not item.path.is_relative_to(here):
+            continue
+        own_lane = item.path.parent.name == "edge" or item.path.stem.endswith(("_repair", "_keycloak"))
+        if own_lane or "[alternative" in item.name:
+            item.add_marker(pytest.mark.situations)
+
+
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
     for run in config.stash.get(RUNS, []):
         changes = len(run.changed)
