@@ -70,12 +70,12 @@ def ready(box: Box, authority: Authority, stranger: Authority) -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """What takes long is a lane of its own: other situations, repairs, edge, realm. `deploy` covers them in its way."""
+    """What takes long is a lane of its own: other situations, repairs, edge, tls, realm. `deploy` covers them in its way."""
     here = Path(__file__).parent
     for item in items:
         if not item.path.is_relative_to(here):
             continue
-        own_lane = item.path.parent.name == "edge" or item.path.stem.endswith(("_repair", "_keycloak"))
+        own_lane = item.path.parent.name == "edge" or item.path.stem.endswith(("_repair", "_keycloak", "_tls"))
         if own_lane or "[alternative" in item.name:
             item.add_marker(pytest.mark.situations)
 
