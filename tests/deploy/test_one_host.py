@@ -57,6 +57,8 @@ def test_up_deploys_verifies_and_says_what_runs_where(suite: Suite, first: Ran) 
     assert summary["verification"]["failed"] == 0 and summary["verification"]["passed"] > 50
     assert {"policies", "hosts", "images", "roles", "verification"} <= set(summary["seconds"])
     print("stages of the first up:", json.dumps(summary["seconds"]))
+    if summary["seconds"]["images"] < 30 and summary["seconds"]["hosts"] < 30:
+        assert first.seconds < 360, "with warm caches a suite is up and verified within six minutes"
 
 
 def test_the_portal_answers_on_its_name_with_the_suites_own_authority(suite: Suite) -> None:
@@ -84,6 +86,7 @@ def test_the_second_up_changes_nothing(suite: Suite) -> None:
     assert ran.json["changed_tasks"] == {}
     assert ran.json["changed"] == 0
     print(f"second up: {ran.seconds:.0f} s:", json.dumps(ran.json["seconds"]))
+    assert ran.seconds < 180, "a run that changes nothing ends within three minutes"
 
 
 def test_preview_after_up_has_nothing_to_do(suite: Suite) -> None:

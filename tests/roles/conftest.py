@@ -70,7 +70,7 @@ def ready(box: Box, authority: Authority, stranger: Authority) -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """What takes long is a lane of its own: other situations, repairs, edge, tls, realm. `deploy` covers them in its way."""
+    """What takes long is a lane of its own: other situations, repairs, edge, tls, realm; `deploy` sees them too."""
     here = Path(__file__).parent
     for item in items:
         if not item.path.is_relative_to(here):
