@@ -165,9 +165,9 @@ def drop_skipped(session: Session) -> None:
 
 def show_verdict(verdict: Verdict, settings: Settings) -> None:
     """The policies' report on standard output."""
-    from .report.findings import render as render_report
+    from .policy.output import write_reports
 
-    print(render_report(verdict, settings.format))
+    write_reports(verdict, format=settings.format)
 
 
 def allows(verdict: Verdict, deployment: Deployment) -> tuple[bool, bool]:

@@ -34,17 +34,10 @@ def command(
         return
     from .. import pipeline
     from ..errors import FoundFailures
+    from ..policy.output import write_reports
 
     _, verdict = pipeline.judge(deployment, _day(on))
-    pipeline.show_verdict(verdict, settings)
-    if junit:
-        from ..report.findings_junit import render_junit
-
-        junit.write_text(render_junit(verdict))
-    if evidence:
-        from ..policy.evidence import write
-
-        write(verdict.evidence, evidence)
+    write_reports(verdict, format=settings.format, junit=junit, evidence=evidence)
     if not settings.json:
         for problem in deployment.not_in_this_version:
             click.echo(f"note: {problem}", err=True)
