@@ -138,16 +138,15 @@ def resolve_images(session: Session, outputs: StackOutputs, progress: Progress) 
     from .images.resolve import resolve_local, resolve_locked
 
     deployment = session.deployment
-    wanted = {
-        f"{image.name}:{image.tag}": component.slug
-        for component in deployment.ordered
-        for image in component.description.images.values()
-    }
+    wanted: dict[str, list[str]] = {}
+    for component in deployment.ordered:
+        for image in component.description.images.values():
+            wanted.setdefault(f"{image.name}:{image.tag}", []).append(component.slug)
     if deployment.is_local:
         registry = str(outputs.facts["registry"])
         resolution = resolve_local(list(wanted), registry, machine_cache(), deployment.images_lock, progress)
-        for image, reason in resolution.skipped.items():
-            session.skipped[wanted[image]] = f"{image}: {reason}"
+        for upstream, reason in resolution.skipped.items():
+            session.skipped |= dict.fromkeys(wanted[upstream], f"{upstream}: {reason}")
         drop_skipped(session)
         return dict(resolution.pinned)
     return resolve_locked(list(wanted), deployment)
@@ -156,11 +155,17 @@ def resolve_images(session: Session, outputs: StackOutputs, progress: Progress) 
 def drop_skipped(session: Session) -> None:
     """Leave skipped components out, and with them whoever cannot do without them."""
     deployment = session.deployment
-    kinds = {kind for slug in session.skipped for kind in deployment.components[slug].description.provides}
-    for slug, component in deployment.components.items():
-        if "identity" in kinds and component.description.needs.oidc_client and slug not in session.skipped:
-            session.skipped[slug] = "nobody can sign in: the identity provider is skipped"
-    session.deployment = deployment.without(session.skipped)
+    while True:
+        kept = deployment.without(session.skipped)
+        for slug, component in kept.components.items():
+            for kind in component.description.needs.kinds:
+                provider = deployment.provider_for(component, kind)
+                if provider is not None and provider.slug in session.skipped:
+                    title = provider.description.title
+                    session.skipped[slug] = f"it cannot do without {title} ({provider.slug}), which is skipped"
+        if set(session.skipped).isdisjoint(kept.components):
+            session.deployment = kept
+            return
 
 
 def show_verdict(verdict: Verdict, settings: Settings) -> None:

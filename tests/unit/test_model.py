@@ -125,7 +125,7 @@ def test_all_problems_are_reported_at_once_with_their_lines(tmp_path: Path) -> N
         ({"register": {"file": "x.yml"}}, "go together"),
         ({"components": {}}, "at least 1 item"),
         ({"components": ["synapse"]}, "dictionary"),
-        ({"components": {"synapse": {}}}, "signs people in through an identity provider"),
+        ({"components": {"synapse": {}}}, "cannot do without an identity provider"),
         ({"components": {"keycloak": {"host": "two"}}}, "no host of the group"),
         ({"components": {"keycloak": {"hostname": "region-x.example"}}}, "already the name of the portal"),
         ({"components": {"keycloak": {"hostname": "postgresql.region-x.example"}}}, "already the name of the database"),

@@ -9,8 +9,10 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
+#: what a component may provide and others need
+Kind = Literal["identity", "homeserver", "livekit", "objectstore", "matrixrtc", "webclient"]
 Slug = Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]{0,30}$")]
 Port = Annotated[int, Field(ge=1, le=65535)]
 #: a string, number or boolean that becomes text; an expression when it holds `{{`
@@ -49,6 +51,18 @@ class BucketNeed(Strict):
     cors: bool = False  #: whether browsers reach it from the component's page
 
 
+class LivekitNeed(Strict):
+    """A media server; whoever asks for the same parameters shares one."""
+
+    auto_create: bool  #: whether joining a room makes it
+    webhook: str | None = None  #: path below the component's URL that hears of what happens in rooms
+
+    @property
+    def parameters(self) -> dict[str, Any]:
+        """What tells one instance from another."""
+        return {"auto_create": self.auto_create}
+
+
 class OidcClientNeed(Strict):
     """Paths are below the component's URL."""
 
@@ -64,8 +78,19 @@ class Needs(Strict):
     valkey: ValkeyNeed | None = None  #: a cache of its own
     bucket: BucketNeed | None = None  #: a bucket of its own
     oidc_client: OidcClientNeed | None = None  #: sign-in through the identity provider
-    livekit: dict[str, Any] | None = None  #: a media server
+    livekit: LivekitNeed | None = None  #: a media server
+    peers: tuple[Kind, ...] = ()  #: kinds of components it cannot do without
     smtp: Literal["optional", "required"] | None = None  #: a mail relay
+
+    @property
+    def kinds(self) -> tuple[Kind, ...]:
+        """Every kind of component it cannot do without."""
+        asked: dict[Kind, bool] = {
+            "identity": self.oidc_client is not None,
+            "objectstore": self.bucket is not None,
+            "livekit": self.livekit is not None,
+        }
+        return tuple(dict.fromkeys([*(kind for kind, wanted in asked.items() if wanted), *self.peers]))
 
 
 class Image(Strict):
@@ -85,8 +110,10 @@ class Probe(Strict):
 
 class Listen(Strict):
     proto: Literal["tcp", "udp"]  #: transport protocol
-    ports: str  #: a port or a range, first-last
+    ports: Annotated[str, BeforeValidator(str)]  #: a port or a range, first-last; or `ports.<name>`
     public: bool = False  #: whether everyone may reach it, or the suite's hosts only
+    #: a key of `hostnames`: edge takes TLS for that name on 443, ends it, and passes plain TCP on to this port
+    sni: str | None = None
 
 
 class Trust(Strict):
@@ -148,6 +175,13 @@ class Secret(Strict):
     description: str = ""  #: what it is for, for `secrets list`
 
 
+class RouteAuth(Strict):
+    """Who decides about each request before the bucket is asked; its answer carries the signature for the bucket."""
+
+    service: Slug  #: a key of `services`
+    path: str  #: path at that service
+
+
 class Route(Strict):
     """One location at the edge. Exactly one of `to`, `respond`, `deny`, `redirect` says what happens there."""
 
@@ -168,13 +202,19 @@ class Route(Strict):
     #: forward the request target byte for byte
     raw_uri: bool = False
     cors: bool = False  #: whether pages of other origins may read the answer
-    auth: str | None = None  #: path that decides about each request; not in this version
+    auth: RouteAuth | None = None  #: for `to: bucket`: asked about each request
+    #: query argument by which requests are spread over the service's containers, always the same way
+    hash_by: str | None = None
+    internal: bool = False  #: only the suite's own hosts and containers are answered, everyone else gets 404
+    headers: dict[str, str] = {}  #: added to every answer
 
     @model_validator(mode="after")
     def one_outcome(self) -> Route:
         chosen = [name for name in ("to", "respond", "deny", "redirect") if getattr(self, name)]
         if len(chosen) != 1:
             raise ValueError("exactly one of `to`, `respond`, `deny`, `redirect` is needed")
+        if self.auth and self.to != "bucket":
+            raise ValueError("`auth` goes with `to: bucket`")
         return self
 
 
@@ -212,6 +252,16 @@ class Sizing(Strict):
     per_100_users: dict[Literal["cpu", "memory_mib", "disk_gib"], float] = {}  #: for each hundred more
 
 
+class Instance(Strict):
+    """One of several copies of a component, made when somebody has the need it serves; other keys replace."""
+
+    need: dict[str, Any]  #: parameters of the need
+    id_range: Annotated[int, Field(ge=1, le=199)] | None = None  #: the component's own when absent
+    hostname: str | None = None  #: the component's own when absent
+    hostnames: dict[str, str] = {}  #: replace those of the component, key by key
+    ports: dict[str, int | str] = {}  #: replace those of the component, key by key
+
+
 class ComponentFile(Strict):
     """`component.yml` as written."""
 
@@ -221,7 +271,13 @@ class ComponentFile(Strict):
     hostname: str | None = None  #: label under the suite's domain
     placement: Literal["apps", "media", "data", "edge"] = "apps"  #: group of hosts it runs on
     #: kinds others may need: `identity` is started before whoever needs an oidc_client
-    provides: tuple[Literal["identity", "homeserver", "livekit"], ...] = ()
+    provides: tuple[Kind, ...] = ()
+    #: enabled by itself, with its defaults, when another component needs a kind that it provides
+    implied: bool = False
+    #: slug to copy: one for each distinct need that somebody has; the component itself when empty
+    instances: dict[Slug, Instance] = {}
+    hostnames: dict[str, str] = {}  #: key to label of further names under the suite's domain
+    ports: dict[str, int | str] = {}  #: name to port or range; `ports.<name>` stands for it in services
     options: dict[str, Option] = {}  #: what an operator may set
     needs: Needs = Needs()  #: what it needs from others
     images: dict[Slug, Image]  #: key to image; the first one's tag is the component's version

@@ -13,8 +13,8 @@ from pydantic import AfterValidator, ConfigDict, Field, WithJsonSchema, create_m
 from ..errors import InvalidInput, Problem
 from ..paths import resource_root
 from .component import ComponentFile, Option, Strict
-from .suite import HostName, Hostname, hostname
 from .validation import nearest, validate
+from .values import HostName, Hostname, hostname
 from .yamlfile import Place, load_yaml
 
 DESCRIPTION_FILE = "component.yml"
@@ -27,17 +27,47 @@ def slugs() -> tuple[str, ...]:
 
 
 @lru_cache(maxsize=64)
-def describe(slug: str) -> ComponentFile:
-    """The validated description of one component. Raises InvalidInput with every problem in its file."""
+def describe(slug: str, instance: str | None = None) -> ComponentFile:
+    """The validated description of one component, or of one of its instances.
+
+    Raises InvalidInput with every problem in its file.
+    """
     path = folder(slug) / DESCRIPTION_FILE
     loaded = load_yaml(path)
-    description, problems = validate(ComponentFile, loaded.data, loaded.place)
+    data = _with_ports(_of_instance(loaded.data, instance))
+    description, problems = validate(ComponentFile, data, loaded.place)
     if description is None or problems:
         raise InvalidInput(problems)
     problems = _contradictions(loaded.name, description)
     if problems:
         raise InvalidInput(problems)
     return description
+
+
+def _of_instance(data: Any, instance: str | None) -> Any:
+    """The description with what one instance replaces in it."""
+    if instance is None:
+        return data
+    own = {key: value for key, value in data["instances"][instance].items() if key != "need"}
+    merged = {key: {**data.get(key, {}), **value} if isinstance(value, dict) else value for key, value in own.items()}
+    return {**data, **merged}
+
+
+def _with_ports(data: Any) -> Any:
+    """The description with `ports.<name>` replaced by that port, wherever it is a value."""
+    ports = data.get("ports") if isinstance(data, dict) else None
+    if not isinstance(ports, dict):
+        return data
+
+    def replaced(value: Any) -> Any:
+        if isinstance(value, dict):
+            return {key: replaced(item) for key, item in value.items()}
+        if isinstance(value, list):
+            return [replaced(item) for item in value]
+        name = value.removeprefix("ports.") if isinstance(value, str) and value.startswith("ports.") else None
+        return ports.get(name, value) if name else value
+
+    return replaced(data)
 
 
 def folder(slug: str) -> Path:
@@ -56,6 +86,9 @@ def _contradictions(name: str, item: ComponentFile) -> list[Problem]:
 
     for service, value in item.services.items():
         check(f"services.{service}.image", value.image, item.images, "image")
+        for index, listen in enumerate(value.listen):
+            if listen.sni:
+                check(f"services.{service}.listen[{index}].sni", listen.sni, item.hostnames, "host name")
     for job, task in item.jobs.items():
         check(f"jobs.{job}.image", task.image, item.images, "image")
     for file, text in item.files.items():
@@ -65,6 +98,8 @@ def _contradictions(name: str, item: ComponentFile) -> list[Problem]:
         for service in data.services:
             check(f"volumes.{volume}.services", service, item.services, "service")
     for index, route in enumerate(item.routes):
+        if route.auth:
+            check(f"routes[{index}].auth.service", route.auth.service, item.services, "service")
         if route.to and route.to != "bucket":
             check(f"routes[{index}].to", route.to, item.services, "service")
         elif route.to == "bucket" and not item.needs.bucket:
@@ -83,7 +118,7 @@ def options_model(slug: str, description: ComponentFile) -> type[Strict]:
     """A pydantic model of what may stand under `components.<slug>`, with common keys."""
     fields: dict[str, Any] = {name: _field(option) for name, option in description.options.items()}
     fields["host"] = (HostName | None, Field(default=None, description="host it runs on"))
-    if description.hostname:
+    if description.hostname and not description.instances:
         fields["hostname"] = (Hostname | None, Field(default=None, description="its public host name"))
     return create_model(f"Options_{slug}", __base__=_Options, **fields)
 
@@ -143,6 +178,17 @@ def read_options(
         if model is not None:
             result[slug] = (description, model.model_dump())
     return result, problems
+
+
+def implied_provider(kind: str) -> str | None:
+    """The component that is enabled by itself when somebody needs this kind."""
+    able = [slug for slug in slugs() if kind in describe(slug).provides and describe(slug).implied]
+    return able[0] if able else None
+
+
+def able_to_provide(kind: str) -> list[str]:
+    """Every component that provides a kind."""
+    return [slug for slug in slugs() if kind in describe(slug).provides]
 
 
 def default_of(option: Option, domain: str) -> Any:

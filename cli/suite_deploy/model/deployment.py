@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 from ..errors import Problem
 from .component import ComponentFile
-from .suite import Group, Size, SuiteFile
+from .suite import ObjectStore, SuiteFile
+from .values import Group, Size
 from .yamlfile import Place
 
 if TYPE_CHECKING:
@@ -49,6 +50,10 @@ class Component:
     options: Mapping[str, Any]
     hostname: str | None
     host: str
+    #: parameters of the need that this instance serves; empty for components without instances
+    need: Mapping[str, Any] = field(default_factory=dict)
+    #: key of `hostnames` to full name
+    hostnames: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def url(self) -> str | None:
@@ -82,6 +87,8 @@ class Component:
                 if port
             }
         )
+        if self.description.services[service].network == "host":
+            return container_port
         offset = wanted.index((service, container_port))
         return LOOPBACK_PORT_BASE + self.description.id_range * LOOPBACK_PORTS_PER_COMPONENT + offset
 
@@ -147,6 +154,27 @@ class Deployment:
                 return component
         return None
 
+    def provider_for(self, component: Component, kind: str) -> Component | None:
+        """Who provides a kind to this component: of several instances, the one that serves its need."""
+        need = component.description.needs.livekit if kind == "livekit" else None
+        if need is None:
+            return self.provider_of(kind)
+        able = (item for item in self.components.values() if kind in item.description.provides)
+        return next((item for item in able if not item.need or item.need == need.parameters), None)
+
+    def consumers_of(self, provider: Component) -> tuple[Component, ...]:
+        """Whoever cannot do without this component, in starting order."""
+        return tuple(
+            item
+            for item in self.ordered
+            if any(self.provider_for(item, kind) is provider for kind in item.description.needs.kinds)
+        )
+
+    @property
+    def object_store(self) -> ObjectStore | None:
+        """The provider's object store, when the inventory names one instead of the suite's own."""
+        return self.suite.infrastructure.object_store
+
     def container_subnet(self, component: Component) -> str:
         """The component's own /24 inside `network.containers`."""
         return str(list(self.container_network.subnets(new_prefix=24))[component.description.id_range])
@@ -159,7 +187,10 @@ class Deployment:
     @property
     def public_names(self) -> tuple[str, ...]:
         """Names that must resolve to edge, for users and for components."""
-        names = [self.domain, *(item.hostname for item in self.ordered if item.hostname)]
+        names = [self.domain]
+        for item in self.ordered:
+            names += [item.hostname] if item.hostname else []
+            names += item.hostnames.values()
         return tuple(dict.fromkeys(names))
 
     @property
@@ -203,7 +234,10 @@ def _secrets(deployment: Deployment) -> Iterable[tuple[str, Kind, str]]:
         if needs.oidc_client:
             yield f"{slug}.oidc", "password", f"sign-in client secret of {component.description.title}"
         if needs.bucket:
-            yield f"{slug}.bucket", "password", f"object store key of {component.description.title}"
+            kind: Kind = "supplied" if deployment.object_store else "password"
+            yield f"{slug}.bucket", kind, f"object store key of {component.description.title}"
+            if deployment.object_store:
+                yield f"{slug}.bucket_access_key", kind, f"object store account of {component.description.title}"
         for name, secret in component.description.secrets.items():
             if secret.dev_only and deployment.suite.profile != "dev":
                 continue

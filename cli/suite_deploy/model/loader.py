@@ -14,6 +14,7 @@ from .component import ComponentFile
 from .deployment import Component, Deployment, HostPlan
 from .immutable import changed_immutables
 from .inventory import Inventory, read_inventory
+from .needs import KIND_WORDS, Described, implied_by, kinds_needed, needed_by, parameters_of_needs
 from .suite import Existing, SuiteFile
 from .unsupported import not_in_this_version
 from .validation import validate
@@ -45,13 +46,17 @@ def resolve(inventory: Inventory) -> Deployment:
     problems += _version(suite, inventory)
     hosts = _hosts(suite)
     problems += _host_problems(suite, hosts, inventory)
+    described |= implied_by(described, suite)
     built: dict[str, Component] = {}
     for slug, (description, options) in described.items():
-        component, found = _component(slug, description, options, suite, hosts, inventory)
+        components, found = _components(slug, description, options, described, suite, hosts, inventory)
         problems += found
-        if component:
-            built[slug] = component
-    problems += _needs(built, inventory) + _names(suite, built, inventory) + _networks(suite, hosts, built, inventory)
+        built |= {component.slug: component for component in components}
+    problems += (
+        _needs(described, suite, inventory)
+        + _names(suite, built, inventory)
+        + _networks(suite, hosts, built, inventory)
+    )
     if problems:
         raise InvalidInput(problems)
     state = (
@@ -140,14 +145,16 @@ def _host_problems(suite: SuiteFile, hosts: tuple[HostPlan, ...], inventory: Inv
     return problems
 
 
-def _component(
+def _components(
     slug: str,
     description: ComponentFile,
     options: dict[str, object],
+    described: Described,
     suite: SuiteFile,
     hosts: tuple[HostPlan, ...],
     inventory: Inventory,
-) -> tuple[Component | None, list[Problem]]:
+) -> tuple[list[Component], list[Problem]]:
+    """A component, or those of its instances that somebody needs."""
     group = description.placement
     candidates = [host.name for host in hosts if group in host.groups]
     wanted = options.pop("host", None)
@@ -156,30 +163,51 @@ def _component(
     if wanted is not None and wanted not in candidates:
         found = f"{wanted!r} is no host of the group `{group}`."
         accepted = f"Accepted: {', '.join(candidates) or 'none there is'}."
-        return None, [Problem(where.file, where.line, f"components.{slug}.host", found, accepted)]
+        return [], [Problem(where.file, where.line, f"components.{slug}.host", found, accepted)]
     if not candidates:
         found = f"{description.title} runs on a host of the group `{group}`, and there is none."
+        asking = needed_by(description, described)
+        found += f" {asking} needs it." if asking and ("components", slug) not in inventory.places else ""
         next_step = f"Add `{group}` to a host's groups under infrastructure.hosts."
-        return None, [Problem(where.file, where.line, f"components.{slug}", found, "", next_step)]
+        return [], [Problem(where.file, where.line, f"components.{slug}", found, "", next_step)]
     resolved = {
         name: options[name] if options.get(name) is not None else registry.default_of(option, suite.domain)
         for name, option in description.options.items()
     }
-    name = registry.full_hostname(str(written_name) if written_name else None, description.hostname, suite.domain)
     host = str(wanted) if wanted else candidates[0]
-    return Component(slug, description, registry.folder(slug), resolved, name, host), []
+
+    def made(name: str, item: ComponentFile, need: dict[str, object]) -> Component:
+        own = str(written_name) if written_name else None
+        full = registry.full_hostname(own, item.hostname, suite.domain)
+        further = {key: f"{label}.{suite.domain}" for key, label in item.hostnames.items()}
+        return Component(name, item, registry.folder(slug), resolved, full, host, need, further)
+
+    if not description.instances:
+        return [made(slug, description, {})], []
+    needs = parameters_of_needs(described)
+    serving = [
+        made(name, registry.describe(slug, name), dict(instance.need))
+        for name, instance in description.instances.items()
+        if instance.need in needs
+    ]
+    if serving:
+        return serving, []
+    found = f"nobody needs {description.title}: it is made for each distinct need of other components."
+    step = f"Remove `{slug}`, or add a component that needs it."
+    return [], [Problem(where.file, where.line, f"components.{slug}", found, "", step)]
 
 
-def _needs(built: dict[str, Component], inventory: Inventory) -> list[Problem]:
+def _needs(described: Described, suite: SuiteFile, inventory: Inventory) -> list[Problem]:
     problems = []
-    providers = {kind for item in built.values() for kind in item.description.provides}
-    for slug, item in built.items():
-        if item.description.needs.oidc_client and "identity" not in providers:
-            where = inventory.place(("components", slug))
-            found = f"{item.description.title} signs people in through an identity provider, and none is enabled."
-            able = [name for name in registry.slugs() if "identity" in registry.describe(name).provides]
-            next_step = f"Add one of these to `components`: {', '.join(able)}."
-            problems.append(Problem(where.file, where.line, f"components.{slug}", found, "", next_step))
+    providers = {kind for description, _ in described.values() for kind in description.provides}
+    for slug, (description, _) in described.items():
+        missing = [kind for kind in kinds_needed(description, suite) if kind not in providers]
+        where = inventory.place(("components", slug))
+        for kind in missing:
+            able = registry.able_to_provide(kind)
+            found = f"{description.title} cannot do without {KIND_WORDS[kind]}, and none is enabled."
+            step = f"Add one of these to `components`: {', '.join(able)}."
+            problems.append(Problem(where.file, where.line, f"components.{slug}", found, "", step))
     return problems
 
 
@@ -197,6 +225,12 @@ def _names(suite: SuiteFile, built: dict[str, Component], inventory: Inventory) 
             problems.append(Problem(where.file, where.line, f"components.{slug}.hostname", found))
         elif item.hostname:
             owner[item.hostname] = slug
+        for name in item.hostnames.values():
+            if name in owner:
+                where = inventory.place(("components", slug))
+                found = f"{name}, a name of {item.description.title}, is already the name of {owner[name]}."
+                problems.append(Problem(where.file, where.line, f"components.{slug}", found))
+            owner[name] = slug
     return problems
 
 

@@ -22,6 +22,8 @@ class HostOutput:
     groups: tuple[str, ...]
     ssh_user: str = "suite"
     ssh_port: int = 22
+    #: address users reach this host at from outside; empty when it has none of its own
+    public_address: str = ""
     #: kind → mount point's source as the host sees it (a device, or "" when already mounted under /srv/<kind>)
     volumes: Mapping[str, str] = field(default_factory=dict)
 

@@ -4,89 +4,24 @@
 from __future__ import annotations
 
 import ipaddress
-import re
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BeforeValidator, Field, model_validator
+from pydantic import Field, model_validator
 
 from .component import Port, Slug, Strict
-
-_LABEL = re.compile(r"^(?!-)[a-z0-9-]{1,63}(?<!-)$")
-
-
-def hostname(value: str) -> str:
-    """A fully qualified lower-case name; raises ValueError with the rule that was broken."""
-    name = value.strip()
-    if name != value or name != name.lower():
-        raise ValueError(f"{value!r} is no host name: write it in lower case, without spaces")
-    labels = name.split(".")
-    if len(name) > 253 or len(labels) < 2 or not all(_LABEL.match(label) for label in labels):
-        raise ValueError(f"{value!r} is no domain name. Accepted: labels of a-z, 0-9 and -, joined by dots")
-    if labels[-1].isdigit():
-        raise ValueError(f"{value!r} is an address, not a domain name")
-    return name
-
-
-def network(value: str) -> str:
-    """An IPv4 network in CIDR form."""
-    try:
-        return str(ipaddress.IPv4Network(value))
-    except ValueError as error:
-        raise ValueError(f"{value!r} is no IPv4 network ({error}). Accepted: like 10.20.0.0/24") from error
-
-
-def address(value: str) -> str:
-    """An IP address literal."""
-    try:
-        return str(ipaddress.ip_address(value))
-    except ValueError as error:
-        raise ValueError(f"{value!r} is no IP address") from error
-
-
-def host_or_address(value: str) -> str:
-    """A domain name or an IP address."""
-    try:
-        return str(ipaddress.ip_address(value))
-    except ValueError:
-        return hostname(value)
-
-
-def url(value: str) -> str:
-    """An http or https URL without credentials; the policies judge plain http."""
-    if not re.match(r"^https?://[A-Za-z0-9.-]+(:\d+)?(/\S*)?$", value):
-        raise ValueError(f"{value!r} is not accepted. Accepted: http(s)://host[:port][/path] without user and password")
-    return value
-
-
-def https_url(value: str) -> str:
-    """An https URL without credentials."""
-    if not re.match(r"^https://[A-Za-z0-9.-]+(:\d+)?(/\S*)?$", value):
-        raise ValueError(f"{value!r} is not accepted. Accepted: an https:// URL without user and password")
-    return value
-
-
-def size(value: str) -> str:
-    """A size with a binary unit, like 100GiB."""
-    if not re.match(r"^[1-9]\d*(MiB|GiB|TiB)$", value):
-        raise ValueError(f"{value!r} is no size. Accepted: a whole number with MiB, GiB or TiB, like 100GiB")
-    return value
-
-
-def _one_or_more(value: Any) -> Any:
-    return [value] if isinstance(value, str) else value
-
-
-Hostname = Annotated[str, AfterValidator(hostname)]
-Network = Annotated[str, AfterValidator(network)]
-Address = Annotated[str, AfterValidator(address)]
-HostOrAddress = Annotated[str, AfterValidator(host_or_address)]
-HttpsUrl = Annotated[str, AfterValidator(https_url)]
-Url = Annotated[str, AfterValidator(url)]
-Size = Annotated[str, AfterValidator(size)]
-Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
-HostOrAddresses = Annotated[tuple[HostOrAddress, ...], BeforeValidator(_one_or_more)]
-Group = Literal["edge", "apps", "data", "media"]
-HostName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]{0,30}$")]
+from .values import (
+    Address,
+    Group,
+    HostName,
+    Hostname,
+    HostOrAddress,
+    HostOrAddresses,
+    HttpsUrl,
+    Network,
+    Sha256,
+    Size,
+    Url,
+)
 
 
 class DataClass(Strict):
@@ -122,6 +57,9 @@ class ObjectStore(Strict):
     endpoint: Url  #: its S3 URL
     region: str  #: the region it lies in
     replicate_to: tuple[str, ...] = ()  #: regions it copies to; judged, and refused outside the profile's places
+    addressing: Literal["path", "virtual"] = "path"  #: bucket in the path, or in the host name
+    #: when clients add checksums of their own; many stores refuse them unless they are required
+    checksums: Literal["when_required", "when_supported"] = "when_required"
 
 
 class Host(Strict):
@@ -162,6 +100,7 @@ class Local(Strict):
     """Hosts made on this machine as systemd-nspawn containers."""
 
     driver: Literal["local"]  #: hosts made on this machine
+    object_store: ObjectStore | None = None  #: an S3 elsewhere instead of the suite's own
     hosts: dict[HostName, LocalHost] = {}  #: host name to host; one host with every group when absent
 
 
@@ -173,6 +112,7 @@ class Existing(Strict):
     offer: str | None = None  #: the registered offer they are hosted on: `suite-deploy policy register`
     region: str | None = None  #: region of that offer
     evidence: Evidence | None = None  #: for offers the register cannot tie to a host
+    object_store: ObjectStore | None = None  #: the provider's S3 instead of the suite's own
 
 
 class Cloud(Strict):

@@ -3,23 +3,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from ..model.component import Route
 from ..model.deployment import POSTGRESQL_PORT, Component, Deployment, HostPlan
 from ..model.suite import Apt
-from .vocabulary import Addresses, context, evaluate, evaluate_deep
+from .edgevars import edge_vars, mail_port
+from .variables import secret
+from .vocabulary import Addresses, bucket_name
 
 if TYPE_CHECKING:
     from .tree import RenderedTree
 
 ANY = "any"
-
-
-def secret(name: str) -> str:
-    """An Ansible expression for a secret; its value never stands in the inventory."""
-    return "{{ suite_secrets['" + name + "'] }}"
 
 
 def all_vars(deployment: Deployment, addresses: Addresses) -> dict[str, Any]:
@@ -48,6 +43,9 @@ def all_vars(deployment: Deployment, addresses: Addresses) -> dict[str, Any]:
         },
         "suite_oidc_clients": [
             _oidc_client(component) for component in deployment.ordered if component.description.needs.oidc_client
+        ],
+        "suite_buckets": [
+            _bucket(deployment, component) for component in deployment.ordered if component.description.needs.bucket
         ],
         "host_ntp_servers": list(suite.network.ntp),
         "host_dns_servers": list(suite.network.dns),
@@ -89,6 +87,20 @@ def _component_facts(component: Component) -> dict[str, Any]:
     }
 
 
+def _bucket(deployment: Deployment, component: Component) -> dict[str, Any]:
+    need = component.description.needs.bucket
+    assert need is not None
+    elsewhere = deployment.object_store is not None
+    return {
+        "slug": component.slug,
+        "name": bucket_name(deployment, component),
+        "access_key": secret(f"{component.slug}.bucket_access_key") if elsewhere else component.slug,
+        "secret": secret(f"{component.slug}.bucket"),
+        "versioning": need.versioning == "required",
+        "cors_origins": [component.url] if need.cors else [],
+    }
+
+
 def _oidc_client(component: Component) -> dict[str, Any]:
     need = component.description.needs.oidc_client
     assert need is not None
@@ -118,7 +130,7 @@ def host_vars(deployment: Deployment, tree: RenderedTree, host: HostPlan, addres
     if "data" in host.groups:
         variables |= _data(deployment, addresses)
     if "edge" in host.groups:
-        variables |= _edge(deployment, addresses)
+        variables |= edge_vars(deployment, addresses)
     if here:
         variables["app_components"] = [_app_component(component, tree) for component in here]
     return variables
@@ -174,6 +186,11 @@ def _firewall_input(
     rules: list[dict[str, Any]] = []
     if "edge" in host.groups:
         rules.append({"proto": "tcp", "ports": ["80", "443"], "sources": [ANY], "comment": "web"})
+        mailing = [item for item in deployment.ordered if item.description.needs.smtp and deployment.suite.mail]
+        if mailing:
+            relayed = sorted({source for item in mailing for source in _sources(deployment, item, host, addresses)})
+            port = str(mail_port(deployment))
+            rules.append({"proto": "tcp", "ports": [port], "sources": relayed, "comment": "mail relay"})
     if "data" in host.groups:
         for component in deployment.ordered:
             sources = _sources(deployment, component, host, addresses)
@@ -191,8 +208,14 @@ def _firewall_input(
         for name, service in component.description.services.items():
             if service.network != "host":
                 continue
+            # what edge passes on, HTTP and what it took by name, comes from edge alone
+            from_edge = [f"{addresses.private[deployment.host_of('edge').name]}/32"]
+            if service.port:
+                comment = f"{component.slug} {name} from edge"
+                rules.append({"proto": "tcp", "ports": [str(service.port)], "sources": from_edge, "comment": comment})
             for listen in service.listen:
-                sources = [ANY] if listen.public else [f"{address}/32" for address in addresses.private.values()]
+                hosts = from_edge if listen.sni else [f"{address}/32" for address in addresses.private.values()]
+                sources = [ANY] if listen.public else hosts
                 comment = f"{component.slug} {name}"
                 rules.append({"proto": listen.proto, "ports": [listen.ports], "sources": sources, "comment": comment})
     return rules
@@ -211,6 +234,8 @@ def _firewall_forward(
             wanted.append((data, [str(POSTGRESQL_PORT)], "database"))
         if needs.valkey:
             wanted.append((data, [str(component.valkey_port)], "cache"))
+        if needs.smtp and deployment.suite.mail:
+            wanted.append((edge, [str(mail_port(deployment))], "mail relay"))
         for target, ports, what in wanted:
             if target.name != host.name:
                 destination = f"{addresses.private[target.name]}/32"
@@ -245,78 +270,6 @@ def _firewall_published(
     return [{"proto": "tcp", "destination_ports": ports, "sources": [source]}] if ports else []
 
 
-def _edge(deployment: Deployment, addresses: Addresses) -> dict[str, Any]:
-    sites: dict[str, list[dict[str, Any]]] = {deployment.domain: [{"path": "/", "match": "prefix", "kind": "portal"}]}
-    for component in deployment.ordered:
-        words = context(deployment, component, addresses)
-        for index, route in enumerate(component.description.routes):
-            hostname = deployment.domain if route.host == "domain" else component.hostname
-            assert hostname is not None, "the registry refuses a route on a host name that is not there"
-            where = f"roles/{component.slug}/component.yml: routes[{index}]"
-            sites.setdefault(hostname, []).append(_route(deployment, component, route, words, addresses, where))
-    tls: dict[str, Any] = {"issuer": deployment.suite.tls.issuer}
-    if deployment.suite.tls.issuer == "provided":
-        tls |= {
-            "certificate": str(deployment.directory / deployment.suite.tls.certificate),
-            "key": secret("suite.tls_key"),
-        }
-    identity = deployment.provider_of("identity")
-    return {
-        "edge_sites": [{"hostname": name, "routes": routes} for name, routes in sites.items()],
-        "edge_tls": tls,
-        "edge_portal": {
-            "domain": deployment.domain,
-            "title": deployment.suite.suite,
-            "account_url": f"{identity.url}/realms/suite/account/" if identity else "",
-            "applications": [
-                {
-                    "name": dict(portal.name),
-                    "description": dict(portal.description),
-                    "url": f"{component.url}{portal.path}",
-                }
-                for component in deployment.ordered
-                if (portal := component.description.portal)
-            ],
-        },
-    }
-
-
-def _route(
-    deployment: Deployment,
-    component: Component,
-    route: Route,
-    words: Mapping[str, Any],
-    addresses: Addresses,
-    where: str,
-) -> dict[str, Any]:
-    common = {"path": evaluate(route.path, words, where), "match": route.match}
-    if route.deny:
-        return common | {"kind": "deny"}
-    if route.redirect:
-        return common | {"kind": "redirect", "redirect": evaluate(route.redirect, words, where)}
-    if route.respond is not None:
-        return common | {"kind": "respond", "respond": evaluate_deep(route.respond, words, where), "cors": route.cors}
-    if route.to == "bucket":
-        upstream = "bucket"
-    else:
-        assert route.to is not None
-        port = component.description.services[route.to].port
-        assert port is not None, f"{where}: the service has no port"
-        same = deployment.host_of("edge").name == component.host
-        address = "127.0.0.1" if same else addresses.private[component.host]
-        upstream = f"http://{address}:{component.loopback_port(route.to, port)}"
-    return common | {
-        "kind": "proxy",
-        "upstream": upstream,
-        "websocket": route.websocket,
-        "body_size": evaluate(route.body_size, words, where),
-        "timeout": route.timeout,
-        "raw_uri": route.raw_uri,
-        "cors": route.cors,
-        "auth": route.auth or "",
-    }
-
-
 def _app_component(component: Component, tree: RenderedTree) -> dict[str, Any]:
     """What role app needs: where files come from and go to, directories, images, units."""
     description, slug = component.description, component.slug
@@ -325,6 +278,7 @@ def _app_component(component: Component, tree: RenderedTree) -> dict[str, Any]:
     main = next(iter(description.images.values()))
     return {
         "slug": slug,
+        "role": component.folder.name,
         "title": description.title,
         "stage": component.stage,
         "version": main.tag,

@@ -24,7 +24,12 @@ SSH_PERSIST = 60
 
 def addresses(outputs: StackOutputs) -> Addresses:
     """Where the hosts are, as the renderer wants it."""
-    return Addresses({host.name: host.private_address for host in outputs.hosts}, outputs.public_address)
+    return Addresses(
+        {host.name: host.private_address for host in outputs.hosts},
+        outputs.public_address,
+        {host.name: host.public_address for host in outputs.hosts if host.public_address},
+        tuple(outputs.private_networks),
+    )
 
 
 def write_inventory(

@@ -6,15 +6,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-import jinja2
-
 from ..errors import CouldNotRun
 from ..model.component import Service
 from ..model.deployment import Component, Deployment
-from ..paths import resource_root
+from .edgevars import outbound_names
 from .hostvars import all_vars, host_vars
 from .tree import RenderedFile, RenderedService, RenderedTree
-from .vocabulary import Addresses, context, environment, evaluate
+from .vocabulary import Addresses, context, evaluate, template_text
 
 #: how an image stands in a unit before its digest is known
 UNRESOLVED = "@image:{}@"
@@ -57,8 +55,8 @@ def _component(
         files.append(RenderedFile(component.host, path, content, mode, uid, uid, slug, restarts))
 
     for name, file in description.files.items():
-        template = f"roles/{slug}/templates/{file.template}"
-        text = _template(template, words)
+        template = f"roles/{component.folder.name}/templates/{file.template}"
+        text = template_text(template, words)
         restarts = tuple(units[service] for service in file.services)
         owner = component.uid_base + description.services[file.services[0]].user
         add(f"/etc/suite/{slug}/files/{name}", text, "0400", owner, restarts)
@@ -144,6 +142,7 @@ def _unit(
     edge, data = deployment.host_of("edge").name, deployment.host_of("data").name
     names = dict.fromkeys(deployment.public_names, addresses.private[edge])
     names |= dict.fromkeys(deployment.data_names, addresses.private[data])
+    names |= dict.fromkeys(outbound_names(deployment, component), addresses.private[edge])
     publish = []
     for port in sorted({port for port in (service.port, service.probe.port if service.probe else None) if port}):
         host_port = component.loopback_port(name, port)
@@ -184,13 +183,4 @@ def _unit(
 
 
 def _render(template: str, values: Mapping[str, Any]) -> str:
-    return _template(f"roles/app/templates/{template}", values)
-
-
-def _template(path: str, values: Mapping[str, Any]) -> str:
-    try:
-        text = (resource_root() / path).read_text()
-        return environment().from_string(text).render(values)
-    except (OSError, jinja2.TemplateError) as error:
-        line = f":{error.lineno}" if isinstance(error, jinja2.TemplateSyntaxError) else ""
-        raise CouldNotRun(f"{path}{line}: {error}") from error
+    return template_text(f"roles/app/templates/{template}", values)
