@@ -12,29 +12,32 @@ from pathlib import Path
 from typing import Any
 
 from .debian import DEBIAN_KEYRING, System, build_system
-from .fetch import files_entries, go_entries, maven_entries, pypi_entries
+from .fetch import files_entries, maven_entries, pypi_entries
+from .golang import go_entries
 from .layers import Entry, text_file, write_layer
+from .npm import npm_entries
 from .recipe import (
     BUILDER_VERSION,
     RECIPE_LABEL,
     Account,
+    AnyLayer,
     Config,
-    FilesLayer,
     GoLayer,
     MavenLayer,
+    NpmLayer,
     PypiLayer,
     Recipe,
     architecture,
     digest_of,
-    file_hash,
     layer_files,
+    source_hash,
 )
 from .store import Part, Progress, Store
 
 DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 #: program → Debian package that brings it
-_PACKAGE_OF = {"mmdebstrap": "mmdebstrap", "mvn": "maven", "java": "default-jre-headless", "go": "golang-go"}
+_PACKAGE_OF = {"mmdebstrap": "mmdebstrap", "mvn": "maven", "java": "default-jre-headless"}
 
 
 @dataclass(frozen=True)
@@ -63,8 +66,6 @@ def _tools(recipe: Recipe) -> set[str]:
     for layer in recipe.content.layers:
         if isinstance(layer, MavenLayer):
             tools |= {"mvn", *(tool for step in layer.run for tool in step.tools)}
-        elif isinstance(layer, GoLayer):
-            tools.add("go")
     return tools
 
 
@@ -106,13 +107,13 @@ def _application(store: Store, recipe: Recipe, system: System, progress: Progres
         below = write_layer(store, entries, created_by="accounts", lower=below.directories)
         yield below
     for layer in recipe.content.layers:
-        files = {name: file_hash(recipe.folder / name) for name in sorted(layer_files(layer))}
+        files = {name: source_hash(recipe.folder / name) for name in sorted(layer_files(layer))}
         inputs = [layer.model_dump(mode="json"), files, architecture(), below.directories, BUILDER_VERSION]
         key = digest_of(inputs)
         part = None if refresh else store.part(key)
         if part is None:
             with store.workspace() as work:
-                entries = _entries(layer, recipe.folder, work, progress)
+                entries = _entries(store, layer, recipe.folder, work, progress)
                 label = f"{layer.kind}: {_title(layer)}"
                 progress(f"packing {label}")
                 part = write_layer(store, entries, created_by=label, lower=below.directories)
@@ -121,21 +122,23 @@ def _application(store: Store, recipe: Recipe, system: System, progress: Progres
         yield part
 
 
-def _entries(
-    layer: PypiLayer | MavenLayer | GoLayer | FilesLayer, beside: Path, work: Path, progress: Progress
-) -> list[Entry]:
+def _entries(store: Store, layer: AnyLayer, beside: Path, work: Path, progress: Progress) -> list[Entry]:
     if isinstance(layer, PypiLayer):
         return pypi_entries(layer, beside, work, progress)
     if isinstance(layer, MavenLayer):
         return maven_entries(layer, work, progress)
+    if isinstance(layer, NpmLayer):
+        return npm_entries(layer, beside, work, progress)
     if isinstance(layer, GoLayer):
-        return go_entries(layer, work, progress)
+        return go_entries(layer, store, work, progress)
     return list(files_entries(layer, beside))
 
 
-def _title(layer: PypiLayer | MavenLayer | GoLayer | FilesLayer) -> str:
+def _title(layer: AnyLayer) -> str:
     if isinstance(layer, PypiLayer):
         return layer.requirements
+    if isinstance(layer, NpmLayer):
+        return layer.lock
     if isinstance(layer, MavenLayer):
         return f"{layer.group}:{layer.artifact}:{layer.version}"
     if isinstance(layer, GoLayer):

@@ -1,12 +1,11 @@
 # SPDX-License-Identifier: MIT
-"""Application layers: packages from the Python, Maven and Go registries, through the machine's own clients.
+"""Application layers: packages from the Python and Maven registries, through the machine's own clients.
 
-Which registry is asked, with which proxy, credentials and CA, is the business of pip's, Maven's and Go's configuration.
+Which registry is asked, with which proxy, credentials and CA, is the business of pip's and Maven's configuration.
 """
 
 from __future__ import annotations
 
-import json
 import os
 import re
 import shutil
@@ -16,9 +15,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from ..errors import CouldNotRun
-from ..runners.process import capture, clean_environment, run
+from ..runners.process import run
 from .layers import Entry, directory, text_file, tree_entries
-from .recipe import FileEntry, FilesLayer, GoLayer, MavenLayer, PypiLayer, Run, file_hash, wheel_platforms
+from .recipe import FileEntry, FilesLayer, MavenLayer, PypiLayer, Run, file_hash, wheel_platforms
 from .store import Progress
 
 MAVEN_COPY = "org.apache.maven.plugins:maven-dependency-plugin:3.8.1:copy"
@@ -128,35 +127,13 @@ def java_home() -> Path:
     return home
 
 
-def go_entries(layer: GoLayer, work: Path, progress: Progress) -> list[Entry]:
-    """Build the layer's programs as static binaries and return its entries.
-
-    Raises CouldNotRun when the module is not to be had, is not the one the recipe names or does not build.
-    """
-    progress(f"Go: {layer.module}@{layer.version}")
-    environment = clean_environment({"CGO_ENABLED": "0", "GOFLAGS": "-buildvcs=false -mod=mod", "GOTOOLCHAIN": "local"})
-    listing = ["go", "mod", "download", "-json", f"{layer.module}@{layer.version}"]
-    module = json.loads(capture(listing, environment=environment, directory=work, timeout=600))
-    if module.get("Sum") != layer.sum:
-        found = module.get("Sum")
-        raise CouldNotRun(f"{layer.module}@{layer.version}: its sum is {found}, the recipe names {layer.sum}.")
-    source = work / "source"
-    # the module cache is read-only and `replace` lines hold only in the main module
-    shutil.copytree(module["Dir"], source, copy_function=shutil.copyfile)
-    for path in (source, *source.rglob("*")):
-        path.chmod(0o755 if path.is_dir() else 0o644)
-    programs = work / "programs"
-    programs.mkdir()
-    for name, package in sorted(layer.programs.items()):
-        command = ["go", "build", "-p", "2", "-trimpath", "-ldflags", "-s -w", "-o", str(programs / name), package]
-        run(command, environment=environment, directory=source)
-    return list(tree_entries(programs, layer.into, layer.owner, group_writable=layer.group_writable))
-
-
 def files_entries(layer: FilesLayer, beside: Path) -> Iterator[Entry]:
     """Files, links and directories as written in the recipe."""
     for item in layer.files:
-        yield _file_entry(item, beside)
+        if item.source is not None and (beside / item.source).is_dir():
+            yield from tree_entries(beside / item.source, item.to, item.owner)
+        else:
+            yield _file_entry(item, beside)
 
 
 def _file_entry(item: FileEntry, beside: Path) -> Entry:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 import platform
+import stat
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -119,6 +120,13 @@ class MavenLayer(Placed):
     run: tuple[Run, ...] = ()
 
 
+class NpmLayer(Placed):
+    """Packages from the npm registry, by a package-lock.json with an integrity for each. No install script runs."""
+
+    kind: Literal["npm"]
+    lock: BesideRecipe
+
+
 class GoLayer(Placed):
     """Programs of one Go module, built as the main module so that its `replace` lines hold."""
 
@@ -132,7 +140,7 @@ class GoLayer(Placed):
 
 
 class FileEntry(Strict):
-    """Exactly one of `source` (beside the recipe), `text`, `link`, `directory`."""
+    """Exactly one of `source` (a file or a whole folder beside the recipe), `text`, `link`, `directory`."""
 
     to: ImagePath
     source: BesideRecipe | None = None
@@ -155,7 +163,8 @@ class FilesLayer(Strict):
     files: Annotated[tuple[FileEntry, ...], Field(min_length=1)]
 
 
-Layer = Annotated[PypiLayer | MavenLayer | GoLayer | FilesLayer, Field(discriminator="kind")]
+AnyLayer = PypiLayer | MavenLayer | NpmLayer | GoLayer | FilesLayer
+Layer = Annotated[AnyLayer, Field(discriminator="kind")]
 
 
 class Config(Strict):
@@ -205,7 +214,7 @@ class Recipe:
         return digest_of(
             {
                 "recipe": self.content.model_dump(mode="json"),
-                "files": {name: file_hash(self.folder / name) for name in self.files()},
+                "files": {name: source_hash(self.folder / name) for name in self.files()},
                 "architecture": architecture(),
                 "builder": BUILDER_VERSION,
             }
@@ -219,10 +228,12 @@ class Recipe:
         return tuple(sorted(names))
 
 
-def layer_files(layer: PypiLayer | MavenLayer | GoLayer | FilesLayer) -> set[str]:
-    """Names of the files beside the recipe that one layer uses."""
+def layer_files(layer: AnyLayer) -> set[str]:
+    """Names of the files and folders beside the recipe that one layer uses."""
     if isinstance(layer, PypiLayer):
         return {layer.requirements}
+    if isinstance(layer, NpmLayer):
+        return {layer.lock}
     if isinstance(layer, FilesLayer):
         return {entry.source for entry in layer.files if entry.source is not None}
     return set()
@@ -235,11 +246,9 @@ def load_recipe(path: Path) -> Recipe:
     if content is None:
         raise InvalidInput(problems)
     recipe = Recipe(path, content)
-    missing = [name for name in recipe.files() if not (recipe.folder / name).is_file()]
+    missing = [name for name in recipe.files() if not (recipe.folder / name).exists()]
     if missing:
-        raise InvalidInput(
-            [Problem(loaded.name, 0, "layers", f"the file {name} is not beside the recipe.") for name in missing]
-        )
+        raise InvalidInput([Problem(loaded.name, 0, "layers", f"{name} is not beside the recipe.") for name in missing])
     return recipe
 
 
@@ -270,6 +279,19 @@ def _architecture() -> tuple[str, str]:
 def digest_of(value: Any) -> str:
     """Hex SHA-256 of a JSON value, independent of key order."""
     return hashlib.sha256(json.dumps(value, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
+
+
+def source_hash(path: Path) -> str:
+    """Hash of what a layer takes from a file, or from every file below a folder: content, names, executable bits."""
+    if not path.is_dir():
+        return file_hash(path)
+    found = [item for item in sorted(path.rglob("*")) if item.is_file() and "__pycache__" not in item.parts]
+    return digest_of(
+        {
+            item.relative_to(path).as_posix(): [file_hash(item), bool(item.stat().st_mode & stat.S_IXUSR)]
+            for item in found
+        }
+    )
 
 
 def file_hash(path: Path) -> str:
