@@ -32,6 +32,15 @@ MUCH: Variables = {
         {"source": "10.89.1.0/24", "destination": "10.0.0.9", "proto": "tcp", "ports": [5432], "comment": "é" * 300},
     ],
     "host_firewall_published": [{"destination_ports": ["20000-20019"], "proto": "tcp", "sources": ["10.0.0.0/24"]}],
+    "host_firewall_output": [
+        {
+            "first_uid": 1327680,
+            "last_uid": 1393215,
+            "udp_source_ports": ["7882", "30000-30099"],
+            "destinations": ["10.0.0.2/32"],
+            "comment": "media",
+        }
+    ],
 }
 
 
@@ -97,6 +106,19 @@ def test_declared_rules_are_written_for_each_source(much: str) -> None:
     assert "ip saddr 10.89.1.0/24 ip daddr 10.0.0.9 tcp dport { 5432 } accept" in through
     published = "ct status dnat meta l4proto tcp ct original proto-dst { 20000-20019 } accept"
     assert f"ip saddr 10.0.0.0/24 {published}" in through
+
+
+def test_containers_on_the_hosts_network_send_only_what_is_declared(much: str, nothing: str) -> None:
+    uids = "meta skuid 1327680-1393215"
+    lines = [line.strip() for line in much.splitlines() if uids in line]
+    assert lines == [
+        f"{uids} ct state established,related accept",
+        f'{uids} oifname "lo" accept',
+        f'{uids} udp sport {{ 7882, 30000-30099 }} accept comment "media"',
+        f'{uids} ip daddr 10.0.0.2/32 tcp dport 443 accept comment "media"',
+        f'{uids} counter drop comment "refused"',
+    ]
+    assert "skuid" not in nothing
 
 
 def test_comments_cannot_break_out(rules: str) -> None:

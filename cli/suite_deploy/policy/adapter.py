@@ -86,7 +86,7 @@ def _component(
         files=files,
         env={service.name: service.env for service in services},
         images=(*_images(services, pins, mirror), *_images_in_units(files, services)),
-        host_network=tuple(name for name, service in described.services.items() if service.network == "host"),
+        host_network=tuple(_unconfined(item, tree)),
         public_ports=tuple(
             f"{port.proto}/{port.ports}"
             for service in described.services.values()
@@ -96,6 +96,13 @@ def _component(
         needs_bucket=described.needs.bucket is not None,
         declared_hosts=tuple(_option_hosts(item)),
     )
+
+
+def _unconfined(item: Component, tree: RenderedTree | None) -> Iterator[str]:
+    """Services on the host's network whose way out the packet filter does not confine."""
+    rules = tree.host_vars.get(item.host, {}).get("host_firewall_output", []) if tree else []
+    if not any(rule["first_uid"] == item.uid_base for rule in rules):
+        yield from (name for name, service in item.description.services.items() if service.network == "host")
 
 
 def _images(services: list[RenderedService], pins: Mapping[str, str], mirror: str | None) -> Iterator[ImageUse]:

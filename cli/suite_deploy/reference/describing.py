@@ -83,7 +83,7 @@ def tag_of(model: type[BaseModel]) -> tuple[str, str] | None:
 
 def one_or_more(field: FieldInfo) -> bool:
     """Whether a single value may stand for a list of one."""
-    return any(isinstance(item, BeforeValidator) for item in field.metadata)
+    return get_origin(field.annotation) is tuple and any(isinstance(item, BeforeValidator) for item in field.metadata)
 
 
 def _has_tag(value: BaseModel) -> bool:

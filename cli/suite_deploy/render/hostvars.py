@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from ..model.deployment import POSTGRESQL_PORT, Component, Deployment, HostPlan
+from ..model.deployment import POSTGRESQL_PORT, UIDS_PER_COMPONENT, Component, Deployment, HostPlan
 from ..model.suite import Apt
 from .edgevars import edge_vars, mail_port
 from .variables import secret
@@ -126,6 +126,8 @@ def host_vars(deployment: Deployment, tree: RenderedTree, host: HostPlan, addres
         "host_firewall_input": _firewall_input(deployment, host, here, addresses),
         "host_firewall_forward": _firewall_forward(deployment, host, here, addresses),
         "host_firewall_published": _firewall_published(deployment, host, here, addresses),
+        "host_firewall_output": _firewall_output(deployment, here, addresses),
+        "host_containers": bool(here),
     }
     if "data" in host.groups:
         variables |= _data(deployment, addresses)
@@ -268,6 +270,25 @@ def _firewall_published(
     )
     source = f"{addresses.private[edge.name]}/32"
     return [{"proto": "tcp", "destination_ports": ports, "sources": [source]}] if ports else []
+
+
+def _firewall_output(deployment: Deployment, here: list[Component], addresses: Addresses) -> list[dict[str, Any]]:
+    """What containers on the host's own network may send: media from their declared ports, and calls to edge."""
+    rules: list[dict[str, Any]] = []
+    for component in here:
+        shared = [service for service in component.description.services.values() if service.network == "host"]
+        if shared:
+            media = [listen.ports for service in shared for listen in service.listen if listen.proto == "udp"]
+            rules.append(
+                {
+                    "first_uid": component.uid_base,
+                    "last_uid": component.uid_base + UIDS_PER_COMPONENT - 1,
+                    "udp_source_ports": media,
+                    "destinations": [f"{addresses.private[deployment.host_of('edge').name]}/32"],
+                    "comment": component.slug,
+                }
+            )
+    return rules
 
 
 def _app_component(component: Component, tree: RenderedTree) -> dict[str, Any]:
