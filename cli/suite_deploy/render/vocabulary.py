@@ -12,7 +12,7 @@ mail    .host .port .from .user .starttls, or none (needs.smtp)
 oidc    .issuer .client_id .scopes                (needs.oidc_client)
 secret(name)  placeholder of one of the component's own secrets; `postgresql`, `valkey`, `oidc`, `bucket`, `livekit`
               too, and `smtp` where the relay asks for a password
-peer(kind)    the component that provides a kind: .url .hostname .slug, or none
+peer(kind)    the component that provides a kind: .url .hostname .slug .options.<name>, or none
 """
 
 from __future__ import annotations
@@ -79,7 +79,10 @@ def context(deployment: Deployment, component: Component, addresses: Addresses) 
 
     def peer(kind: str) -> SimpleNamespace | None:
         other = deployment.provider_for(component, kind)
-        return SimpleNamespace(url=other.url, hostname=other.hostname, slug=other.slug) if other else None
+        if other is None:
+            return None
+        options = SimpleNamespace(**other.options)
+        return SimpleNamespace(url=other.url, hostname=other.hostname, slug=other.slug, options=options)
 
     words: dict[str, Any] = {
         "suite": SimpleNamespace(
