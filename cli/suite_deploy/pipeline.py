@@ -114,7 +114,7 @@ def redactor(store: SecretStore, deployment: Deployment) -> Callable[[str], str]
     """A function that takes every secret out of a line."""
     from .secrets.redactor import Redactor
 
-    wanted = {item.name for item in deployment.secrets_wanted if not item.public}
+    wanted = {item.name for item in deployment.secrets_wanted if not item.public} | set(deployment.stack_secrets)
     return Redactor({name: store[name] for name in store if name in wanted}).redact
 
 
@@ -212,11 +212,14 @@ def configure(
 def converge_hosts(session: Session, tree: RenderedTree, store: SecretStore, progress: Progress) -> Converged:
     """Run the roles; on success the build tree becomes `what was last installed`."""
     from .runners.ansible import converge
+    from .secrets.ensure import include_stack_secrets, stack_secrets_file
 
+    include_stack_secrets(store, session.deployment)
     result = converge(
         session.state,
         session.deployment.secrets_file,
         session.settings.vault_password_file,
+        stack_secrets=stack_secrets_file(session.deployment),
         progress=progress,
         redact=redactor(store, session.deployment),
     )

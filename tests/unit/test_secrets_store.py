@@ -10,7 +10,6 @@ import textwrap
 from pathlib import Path
 
 import pytest
-import yaml
 
 from suite_deploy.errors import CouldNotRun, InvalidInput
 from suite_deploy.secrets import vault
@@ -267,18 +266,15 @@ def test_an_authority_without_its_key_is_not_given_another(path: Path) -> None:
         add_missing(some, WANTED)
 
 
-def test_ansible_gets_values_that_are_no_templates(path: Path) -> None:
-    some = store(path, vaulted=True)
-    some.add({"a.b": Secret("a.b", "{{ lookup('pipe', 'id') }}"), "c.d": Secret("c.d", 'é"\n')})
-    text = some.ansible_vars().decode()
-    assert text.count("!unsafe") == 2
-
-    class Loader(yaml.SafeLoader):
-        pass
-
-    Loader.add_constructor("!unsafe", lambda _, node: str(node.value))
-    assert Loader(text).get_single_data() == {"suite_secrets": values(some)}
-    assert yaml.safe_load(store(path.with_name("none.yml")).ansible_vars()) == {"suite_secrets": {}}
+def test_secrets_of_the_infrastructure_are_read_beside_the_operators_own_and_never_written_there(path: Path) -> None:
+    some = store(path)
+    some.add({"a.b": Secret("a.b", "the operator's")})
+    other = path.with_name("stack-secrets.yml")
+    other.write_text("stack_secrets: {a.b: another, c.d: the cloud's}\n")
+    other.chmod(0o600)
+    some.include(SecretStore(other, vaulted=False, top_key="stack_secrets"))
+    assert values(some) == {"a.b": "the operator's", "c.d": "the cloud's"}
+    assert "cloud" not in path.read_text()
 
 
 def test_a_damaged_vault_value_is_said(path: Path) -> None:

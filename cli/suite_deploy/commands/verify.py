@@ -35,7 +35,7 @@ def command(name: str, only: str | None, junit: Path | None, verbose: bool, sett
     from ..errors import FoundFailures
     from ..model.loader import load
     from ..report.console import Stages
-    from ..secrets.ensure import open_store
+    from ..secrets.ensure import include_stack_secrets, open_store
     from ..verify import run_verify
 
     deployment = load(name)
@@ -47,6 +47,7 @@ def command(name: str, only: str | None, junit: Path | None, verbose: bool, sett
         raise FoundFailures(f"{deployment.suite.suite} does not exist. Make it: suite-deploy up {name}")
     deployment = deployment.without(pipeline.known_skips(deployment))
     store = open_store(deployment, settings.vault_password_file)
+    include_stack_secrets(store, deployment)
     try:
         with stages.stage("verification") as progress:
             result = run_verify(deployment, outputs, store, session.state, only=only, junit=junit, progress=progress)

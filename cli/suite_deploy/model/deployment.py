@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..errors import Problem
 from .component import ComponentFile
-from .suite import ObjectStore, SuiteFile
+from .suite import Cloud, ObjectStore, SuiteFile
 from .values import Group, Size
 from .yamlfile import Place
 
@@ -212,6 +212,14 @@ class Deployment:
         return replace(self, components={slug: item for slug, item in self.components.items() if slug not in gone})
 
     @cached_property
+    def stack_secrets(self) -> tuple[str, ...]:
+        """Secrets that the infrastructure makes: keys of the provider's object store, where a stack makes buckets."""
+        if self.object_store is None or not isinstance(self.suite.infrastructure, Cloud):
+            return ()
+        slugs = [item.slug for item in self.ordered if item.description.needs.bucket]
+        return tuple(f"{slug}.{name}" for slug in slugs for name in ("bucket", "bucket_access_key"))
+
+    @cached_property
     def secrets_wanted(self) -> tuple[SecretWanted, ...]:
         """Every secret this deployment needs, as `SecretWanted(name, kind, purpose)`."""
         from ..secrets.wanted import SecretWanted, authority_wanted
@@ -233,11 +241,11 @@ def _secrets(deployment: Deployment) -> Iterable[tuple[str, Kind, str]]:
             yield f"{slug}.valkey", "password", f"cache password of {component.description.title}"
         if needs.oidc_client:
             yield f"{slug}.oidc", "password", f"sign-in client secret of {component.description.title}"
-        if needs.bucket:
-            kind: Kind = "supplied" if deployment.object_store else "password"
-            yield f"{slug}.bucket", kind, f"object store key of {component.description.title}"
-            if deployment.object_store:
-                yield f"{slug}.bucket_access_key", kind, f"object store account of {component.description.title}"
+        if needs.bucket and not deployment.object_store:
+            yield f"{slug}.bucket", "password", f"object store key of {component.description.title}"
+        elif needs.bucket and not deployment.stack_secrets:
+            yield f"{slug}.bucket", "supplied", f"object store key of {component.description.title}"
+            yield f"{slug}.bucket_access_key", "supplied", f"object store account of {component.description.title}"
         for name, secret in component.description.secrets.items():
             if secret.dev_only and deployment.suite.profile != "dev":
                 continue

@@ -22,6 +22,10 @@ class HostOutput:
     groups: tuple[str, ...]
     ssh_user: str = "suite"
     ssh_port: int = 22
+    #: host of the suite that SSH goes through; empty: directly
+    jump: str = ""
+    #: what a host made anew changes, like the server's id; keeps its SSH key apart from its predecessor's
+    identity: str = ""
     #: address users reach this host at from outside; empty when it has none of its own
     public_address: str = ""
     #: kind → mount point's source as the host sees it (a device, or "" when already mounted under /srv/<kind>)

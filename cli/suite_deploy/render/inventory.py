@@ -10,7 +10,7 @@ from typing import Any
 
 import yaml
 
-from ..model.outputs import StackOutputs
+from ..model.outputs import HostOutput, StackOutputs
 from ..paths import resource_root
 from .tree import RenderedTree
 from .vocabulary import Addresses
@@ -44,6 +44,7 @@ def write_inventory(
             "ansible_host": host.name,
             "ansible_user": host.ssh_user,
             **outputs.host_vars,
+            **_volumes(host),
             **tree.host_vars.get(host.name, {}),
         }
         for host in outputs.hosts
@@ -67,6 +68,12 @@ def write_inventory(
     _write(state / CONFIG, _config(state))
     _write(state / SSH_CONFIG, ssh_config(state, outputs))
     return state / INVENTORY
+
+
+def _volumes(host: HostOutput) -> dict[str, Any]:
+    """Devices that role host mounts at /srv/<kind>; volumes that are in place already need nothing."""
+    devices = {kind: device for kind, device in host.volumes.items() if device}
+    return {"host_volumes": devices} if devices else {}
 
 
 class PlainDumper(yaml.SafeDumper):
@@ -118,6 +125,8 @@ def ssh_config(state: Path, outputs: StackOutputs) -> str:
             f"  User {host.ssh_user}\n"
             f"  IdentityFile {outputs.ssh_private_key}\n"
             f"  UserKnownHostsFile {outputs.ssh_known_hosts}\n"
+            + (f"  HostKeyAlias {host.name}-{host.identity}\n" if host.identity else "")
+            + (f"  ProxyJump {host.jump}\n" if host.jump else "")
         )
     return text + (
         "Host *\n"

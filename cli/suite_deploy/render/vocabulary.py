@@ -192,7 +192,10 @@ def _mail(deployment: Deployment) -> SimpleNamespace | None:
 
 def _secret_names(deployment: Deployment, component: Component) -> dict[str, str]:
     """What `secret()` takes → the secret's full name."""
-    prefix, wanted = f"{component.slug}.", [item.name for item in deployment.secrets_wanted]
+    prefix, wanted = (
+        f"{component.slug}.",
+        [*(item.name for item in deployment.secrets_wanted), *deployment.stack_secrets],
+    )
     names = {name.removeprefix(prefix): name for name in wanted if name.startswith(prefix)}
     media = deployment.provider_for(component, "livekit") if component.description.needs.livekit else None
     if media:

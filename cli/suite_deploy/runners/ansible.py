@@ -40,13 +40,15 @@ def converge(
     *,
     progress: Progress,
     redact: Callable[[str], str],
+    stack_secrets: Path | None = None,
     limit: Sequence[str] = (),
     check: bool = False,
 ) -> Converged:
     """Run roles/site.yml over the generated inventory in `state`.
 
     secrets_file: an Ansible variables file: plain and private, or with vaulted values that Ansible itself opens with
-    vault_password_file. redact: applied to all that is kept or shown.
+    vault_password_file. stack_secrets: another such file, with what the infrastructure made. redact: applied to all
+    that is kept or shown.
     Raises CouldNotRun with what failed, on which host, and where the log is.
     """
     result = Converged()
@@ -66,6 +68,7 @@ def converge(
         "playbook",
         f"--inventory={state / INVENTORY}",
         f"--extra-vars=@{secrets_file}",
+        *([f"--extra-vars=@{stack_secrets}"] if stack_secrets else []),
         *([f"--vault-password-file={vault_password_file}"] if vault_password_file else []),
         *([f"--limit={','.join(limit)}"] if limit else []),
         *(["--check"] if check else []),

@@ -18,11 +18,35 @@ if TYPE_CHECKING:
     from suite_deploy.model.deployment import Deployment
 
 
+#: in the state directory, readable by its owner; same shape as the inventory's secrets
+STACK_SECRETS = "stack-secrets.yml"
+STACK_TOP_KEY = "stack_secrets"
+
+
 def open_store(deployment: Deployment, vault_password_file: Path | None = None) -> SecretStore:
     """The deployment's secrets: plain in the state directory on local, vaulted beside the inventory elsewhere."""
     vaulted = deployment.driver != "local"
     password = find_vault_password(vault_password_file) if vaulted else None
     return SecretStore(deployment.secrets_file, vaulted=vaulted, password=password)
+
+
+def stack_secrets_file(deployment: Deployment) -> Path | None:
+    """Where secrets that the infrastructure made are kept, keys of its object store; None when there are none."""
+    path = deployment.state_dir / STACK_SECRETS
+    return path if path.is_file() else None
+
+
+def include_stack_secrets(store: SecretStore, deployment: Deployment) -> None:
+    """Let `store` know the secrets that the infrastructure made. Raises InvalidInput when one is missing."""
+    path = stack_secrets_file(deployment)
+    if path:
+        store.include(SecretStore(path, vaulted=False, top_key=STACK_TOP_KEY))
+    absent = [name for name in deployment.stack_secrets if name not in store]
+    found = "was not made by the infrastructure."
+    step = f"Run: suite-deploy up {deployment.name}"
+    if absent:
+        where = str(deployment.state_dir / STACK_SECRETS)
+        raise InvalidInput([Problem(where, 0, name, found, "", step) for name in absent])
 
 
 def missing(store: SecretStore, wanted: Iterable[SecretWanted]) -> tuple[SecretWanted, ...]:

@@ -28,19 +28,23 @@ from suite_deploy.secrets.value import Secret
 from suite_deploy.secrets.wanted import NAME
 
 TOP_KEY = "suite_secrets"
-_OWN_TOP = f"Accepted: one top-level key `{TOP_KEY}` with a secret per line, `<component>.<name>: value`."
+
+
+def _own_top(key: str) -> str:
+    return f"Accepted: one top-level key `{key}` with a secret per line, `<component>.<name>: value`."
 
 
 class SecretStore(Mapping[str, Secret]):
     """What a secrets file holds: name → Secret, in the file's order. Reading decrypts nothing until `reveal()`."""
 
-    def __init__(self, path: Path, *, vaulted: bool, password: VaultPassword | None = None):
+    def __init__(self, path: Path, *, vaulted: bool, password: VaultPassword | None = None, top_key: str = TOP_KEY):
         """Read `path`; a file that does not exist is an empty store.
 
         vaulted: values must be vaulted, and are written so; otherwise they are plain and the file must be 0600.
-        password: opens and makes vaulted values; only needed once one is revealed or added. Raises InvalidInput with
-        every problem of the file.
+        password: opens and makes vaulted values; only needed once one is revealed or added. top_key: the file's one
+        key. Raises InvalidInput with every problem of the file.
         """
+        self.top_key = top_key
         self.path, self.vaulted, self.password = path, vaulted, password
         self.lines: dict[str, int] = {}
         self._values: dict[str, Secret] = {}
@@ -80,14 +84,9 @@ class SecretStore(Mapping[str, Secret]):
             self._read()
         return names
 
-    def ansible_vars(self, names: Mapping[str, object] | None = None) -> bytes:
-        """The secrets as an Ansible variables file, in clear: for a memory file, never for a disk.
-
-        names: only these. Every value is `!unsafe`, so that one with `{{` in it is no template.
-        """
-        chosen = [name for name in self if names is None or name in names]
-        entries = [f"  {json.dumps(name)}: !unsafe {json.dumps(self[name].reveal())}\n" for name in chosen]
-        return "".join([f"{TOP_KEY}:\n", *entries] if entries else [f"{TOP_KEY}: {{}}\n"]).encode()
+    def include(self, other: SecretStore) -> None:
+        """Let the secrets of another store be read here too; this one's own come first and its file stays as it is."""
+        self._values = {**other._values, **self._values}
 
     # reading
 
@@ -105,7 +104,7 @@ class SecretStore(Mapping[str, Secret]):
         problems: list[Problem] = []
         file = load_yaml(self.path)
         for name, value in self._entries(file).items():
-            place = file.place((TOP_KEY, name))
+            place = file.place((self.top_key, name))
             self.lines[name] = place.line
             wrong = self._wrong(name, value)
             if wrong:
@@ -120,16 +119,27 @@ class SecretStore(Mapping[str, Secret]):
     def _entries(self, file: YamlFile) -> Mapping[str, object]:
         data = file.data if file.data is not None else {}
         if not isinstance(data, dict):
-            raise InvalidInput([Problem(file.name, 1, "", "is not a mapping.", _OWN_TOP)])
-        unknown = [key for key in data if key != TOP_KEY]
+            raise InvalidInput([Problem(file.name, 1, "", "is not a mapping.", _own_top(self.top_key))])
+        unknown = [key for key in data if key != self.top_key]
         if unknown:
             raise InvalidInput(
-                [Problem(file.name, file.place((key,)).line, key, "unknown key.", _OWN_TOP) for key in unknown]
+                [
+                    Problem(file.name, file.place((key,)).line, key, "unknown key.", _own_top(self.top_key))
+                    for key in unknown
+                ]
             )
-        entries = data.get(TOP_KEY)
+        entries = data.get(self.top_key)
         if entries is not None and not isinstance(entries, dict):
             raise InvalidInput(
-                [Problem(file.name, file.place((TOP_KEY,)).line, TOP_KEY, "is not a mapping.", _OWN_TOP)]
+                [
+                    Problem(
+                        file.name,
+                        file.place((self.top_key,)).line,
+                        self.top_key,
+                        "is not a mapping.",
+                        _own_top(self.top_key),
+                    )
+                ]
             )
         if not self.vaulted and any(not isinstance(value, Vaulted) for value in (entries or {}).values()):
             self._refuse_open_mode()
