@@ -10,13 +10,17 @@ from pathlib import Path
 import pytest
 import yaml
 
-from suite_deploy.model.components import describe, folder, slugs
+from suite_deploy.model.component import ComponentFile
+from suite_deploy.model.components import able_to_provide, describe, folder, slugs
 from suite_deploy.model.deployment import Deployment
 from suite_deploy.model.loader import load
 from suite_deploy.render.render import render
 from suite_deploy.render.tree import PLACEHOLDER, RenderedTree
 
 SLUGS = slugs()
+#: what is rendered: instances instead of the component they are copies of
+COPIES = [name for slug in SLUGS for name in describe(slug).instances or [slug]]
+SOURCE = {name: slug for slug in SLUGS for name in describe(slug).instances or [slug]}
 
 
 @pytest.fixture(scope="module")
@@ -43,14 +47,54 @@ def test_there_are_components() -> None:
     assert len(SLUGS) >= 2
 
 
+def copies() -> list[tuple[str, ComponentFile]]:
+    """Every component, and every instance of those that are made per need."""
+    return [
+        (instance or slug, describe(slug, instance))
+        for slug in SLUGS
+        for instance in describe(slug).instances or [None]
+    ]
+
+
 def test_ranges_are_unique() -> None:
-    counted = Counter(describe(slug).id_range for slug in SLUGS)
+    counted = Counter(item.id_range for _, item in copies())
     assert [number for number, count in counted.items() if count > 1] == []
 
 
 def test_host_names_are_unique() -> None:
-    counted = Counter(describe(slug).hostname for slug in SLUGS if describe(slug).hostname)
-    assert [name for name, count in counted.items() if count > 1] == []
+    names = [name for _, item in copies() for name in (item.hostname, *item.hostnames.values()) if name]
+    assert [name for name, count in Counter(names).items() if count > 1] == []
+
+
+def test_names_of_copies_are_unique() -> None:
+    assert [name for name, count in Counter(name for name, _ in copies()).items() if count > 1] == []
+
+
+def test_each_need_is_served_by_some_component() -> None:
+    """Also with the parameters it asks for."""
+    for slug in SLUGS:
+        needs = describe(slug).needs
+        for kind in needs.kinds:
+            assert able_to_provide(kind), f"{slug} needs {kind}"
+        if needs.livekit:
+            served = [one.need for name in able_to_provide("livekit") for one in describe(name).instances.values()]
+            assert needs.livekit.parameters in served
+
+
+def test_ports_on_the_hosts_own_network_are_disjoint() -> None:
+    """Copies on one host share its ports: no number is claimed twice for one protocol."""
+    taken: dict[tuple[str, int], str] = {}
+    for name, item in copies():
+        for service in item.services.values():
+            if service.network != "host":
+                continue
+            claims = {("tcp", str(service.port))} if service.port else set()
+            claims |= {(listen.proto, listen.ports) for listen in service.listen}
+            for proto, ports in sorted(claims):
+                first, _, last = ports.partition("-")
+                for port in range(int(first), int(last or first) + 1):
+                    assert (proto, port) not in taken, f"{name} and {taken[proto, port]} both use {proto}/{port}"
+                    taken[proto, port] = name
 
 
 def test_databases_are_unique() -> None:
@@ -58,15 +102,18 @@ def test_databases_are_unique() -> None:
     assert len(names) == len(set(names))
 
 
-@pytest.mark.parametrize("slug", SLUGS)
+@pytest.mark.parametrize("slug", COPIES)
 def test_every_secret_used_is_declared_and_every_declared_one_is_used(
     slug: str, everything: tuple[Deployment, RenderedTree]
 ) -> None:
     deployment, tree = everything
+    component = deployment.components[slug]
     declared = {item.name for item in deployment.secrets_wanted if item.name.startswith(f"{slug}.")}
     rendered = {name for item in tree.files if item.component == slug for name in item.secrets}
-    assert rendered <= declared
-    tasks = "".join(path.read_text() for path in folder(slug).rglob("*.yml"))
+    media = deployment.provider_for(component, "livekit") if component.description.needs.livekit else None
+    lent = {f"{media.slug}.api_secret"} if media else set()
+    assert rendered <= declared | lent
+    tasks = "".join(path.read_text() for path in folder(SOURCE[slug]).rglob("*.yml"))
     shared = {f"{slug}.postgresql", f"{slug}.valkey", f"{slug}.oidc", f"{slug}.bucket"}
     unused = {
         name for name in declared - rendered - shared if name.split(".", 1)[1] not in tasks.replace("component.yml", "")
@@ -74,14 +121,14 @@ def test_every_secret_used_is_declared_and_every_declared_one_is_used(
     assert unused == set(), "a secret nobody reads"
 
 
-@pytest.mark.parametrize("slug", SLUGS)
+@pytest.mark.parametrize("slug", COPIES)
 def test_no_unit_holds_a_secret(slug: str, everything: tuple[Deployment, RenderedTree]) -> None:
     for item in everything[1].files:
         if item.component == slug and item.path.startswith("/etc/containers/"):
             assert not item.secrets, f"{item.path} is readable by everyone"
 
 
-@pytest.mark.parametrize("slug", SLUGS)
+@pytest.mark.parametrize("slug", COPIES)
 def test_files_with_secrets_are_readable_by_one_user_only(
     slug: str, everything: tuple[Deployment, RenderedTree]
 ) -> None:
@@ -90,7 +137,7 @@ def test_files_with_secrets_are_readable_by_one_user_only(
             assert item.mode == "0400", item.path
 
 
-@pytest.mark.parametrize("slug", SLUGS)
+@pytest.mark.parametrize("slug", COPIES)
 def test_no_secret_stands_in_a_variable_of_ansible(slug: str, everything: tuple[Deployment, RenderedTree]) -> None:
     _, tree = everything
     assert not PLACEHOLDER.search(str(tree.host_vars) + str(tree.all_vars))
@@ -120,11 +167,11 @@ def test_no_image_is_latest_and_every_image_names_its_registry(slug: str) -> Non
         assert "." in image.name.split("/")[0], f"{image.name}: a short name means another registry on another day"
 
 
-@pytest.mark.parametrize("slug", SLUGS)
+@pytest.mark.parametrize("slug", COPIES)
 def test_containers_hold_no_capability_and_a_read_only_root_unless_declared(
     slug: str, everything: tuple[Deployment, RenderedTree]
 ) -> None:
-    item = describe(slug)
+    item = everything[0].components[slug].description
     for file in everything[1].files:
         if file.component == slug and file.path.endswith(".container"):
             assert "DropCapability=all" in file.content
@@ -136,7 +183,7 @@ def test_containers_hold_no_capability_and_a_read_only_root_unless_declared(
                 assert "ReadOnly=true" in file.content
 
 
-@pytest.mark.parametrize("slug", SLUGS)
+@pytest.mark.parametrize("slug", COPIES)
 def test_ports_are_published_on_loopback_only_when_edge_is_here(
     slug: str, everything: tuple[Deployment, RenderedTree]
 ) -> None:
@@ -146,13 +193,13 @@ def test_ports_are_published_on_loopback_only_when_edge_is_here(
             assert all(port.startswith("127.0.0.1:") for port in published), published
 
 
-@pytest.mark.parametrize("slug", SLUGS)
+@pytest.mark.parametrize("slug", COPIES)
 def test_leak_keys_stand_in_what_is_rendered(slug: str, everything: tuple[Deployment, RenderedTree]) -> None:
     """Present with the wanted value, not merely absent by chance."""
     _, tree = everything
     files = tree.config_files(slug)
     services = {item.name: item.env for item in tree.services if item.component == slug}
-    for leak in describe(slug).leaks:
+    for leak in everything[0].components[slug].description.leaks:
         kind, _, target = leak.where.partition(":")
         found = services[target] if kind == "env" else yaml.safe_load(files[target])
         for part in leak.key.split("."):

@@ -82,6 +82,11 @@ class Needs(Strict):
     peers: tuple[Kind, ...] = ()  #: kinds of components it cannot do without
     smtp: Literal["optional", "required"] | None = None  #: a mail relay
 
+    def parameters(self, kind: str) -> dict[str, Any]:
+        """What it asks of whoever provides this kind, beyond being there."""
+        found: dict[str, Any] = getattr(getattr(self, kind, None), "parameters", {})
+        return found
+
     @property
     def kinds(self) -> tuple[Kind, ...]:
         """Every kind of component it cannot do without."""

@@ -156,11 +156,9 @@ class Deployment:
 
     def provider_for(self, component: Component, kind: str) -> Component | None:
         """Who provides a kind to this component: of several instances, the one that serves its need."""
-        need = component.description.needs.livekit if kind == "livekit" else None
-        if need is None:
-            return self.provider_of(kind)
+        wanted = component.description.needs.parameters(kind)
         able = (item for item in self.components.values() if kind in item.description.provides)
-        return next((item for item in able if not item.need or item.need == need.parameters), None)
+        return next((item for item in able if not wanted or not item.need or item.need == wanted), None)
 
     def consumers_of(self, provider: Component) -> tuple[Component, ...]:
         """Whoever cannot do without this component, in starting order."""
