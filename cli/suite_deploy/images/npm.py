@@ -150,7 +150,7 @@ def _fetch(http: requests.Session, settings: NpmSettings, package: Package) -> b
     answer = _get(http, settings, f"{registry}{package.name}/-/{base}-{package.version}.tgz")
     if answer.status_code == 404:
         # a registry may keep archives elsewhere; its description of the version says where
-        described = _get(http, settings, f"{registry}{package.name.replace('/', '%2f')}/{package.version}")
+        described = _get(http, settings, f"{registry}{package.name.replace('/', '%2F')}/{package.version}")
         if described.status_code == 200:
             answer = _get(http, settings, str(described.json().get("dist", {}).get("tarball", "")))
     if answer.status_code != 200:
