@@ -1,0 +1,47 @@
+# SPDX-License-Identifier: MIT
+"""What a cloud has, as one readable line: for errors about names it does not know."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+#: names of one kind shown at most; a cloud may have hundreds of images
+SHOWN = 30
+
+
+def names(what: str, auth_url: str, region: str) -> str:
+    """What there is of a kind (`external network`, `flavor`, `image`), or why that cannot be said. Never raises."""
+    try:
+        found = sorted(_LISTS[what](_connection(auth_url, region)))
+    # this text only helps an error along: whatever goes wrong here must not hide that error
+    except Exception as error:
+        return f"What there is could not be listed: {str(error).strip().splitlines()[0] if str(error) else error!r}"
+    more = f" … and {len(found) - SHOWN} more" if len(found) > SHOWN else ""
+    return f"There is: {', '.join(found[:SHOWN])}{more}." if found else f"This project sees no {what}."
+
+
+def _connection(auth_url: str, region: str) -> Any:
+    """A client with the usual credentials; where it goes is the inventory's word."""
+    import openstack
+
+    return openstack.connect(auth_url=auth_url, region_name=region)
+
+
+def _flavors(cloud: Any) -> Iterable[str]:
+    return [f"{item.name} ({item.vcpus} CPU, {round(item.ram / 1024, 1):g} GiB)" for item in cloud.compute.flavors()]
+
+
+def _networks(cloud: Any) -> Iterable[str]:
+    return [item.name for item in cloud.network.networks(is_router_external=True)]
+
+
+def _images(cloud: Any) -> Iterable[str]:
+    return {item.name for item in cloud.image.images(status="active") if item.disk_format not in ("aki", "ari")}
+
+
+_LISTS: dict[str, Callable[[Any], Iterable[str]]] = {
+    "external network": _networks,
+    "flavor": _flavors,
+    "image": _images,
+}

@@ -1,0 +1,113 @@
+# SPDX-License-Identifier: MIT
+"""The hosts' system image: a pinned id, a name with its checksum, or a file that is checked here and uploaded."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from pathlib import Path
+
+import pulumi
+import requests
+from pulumi_openstack import images
+
+from stacks.components.openstack.place import PATIENCE, Place
+from stacks.openstack.lookup import Found
+from suite_deploy.errors import CouldNotRun, InvalidInput, Problem
+from suite_deploy.model.deployment import Deployment
+from suite_deploy.model.suite import OpenStack, OsImage
+from suite_deploy.paths import user_cache
+
+_BLOCK = 1 << 20
+#: seconds without a byte after which a download counts as lost
+_SILENCE = 60
+
+
+def boot_image(deployment: Deployment, place: Place, found: Found) -> pulumi.Input[str]:
+    """The id of the image that hosts boot from.
+
+    Raises InvalidInput when the inventory names none, or the cloud's image is not the one of the checksum; CouldNotRun
+    when a download fails or is not what was named.
+    """
+    infrastructure = deployment.suite.infrastructure
+    assert isinstance(infrastructure, OpenStack)
+    wanted = infrastructure.image
+    if wanted is None or not (wanted.id or wanted.name or wanted.url):
+        step = "Write `image: {id: …}`, `image: {name: …, sha256: …}` or `image: {url: …, sha256: …}`; Debian 13."
+        raise _problem(deployment, "is missing: hosts need a system image.", step)
+    if wanted.id:
+        return wanted.id
+    if found.image is not None:
+        _check(deployment, wanted, found)
+        return found.image.id
+    return _uploaded(deployment, wanted, place)
+
+
+def _check(deployment: Deployment, wanted: OsImage, found: Found) -> None:
+    """The cloud's own hash of a named image against the written one; without a written one the policies have spoken."""
+    assert found.image is not None
+    if not wanted.sha256:
+        return
+    properties = found.image.properties
+    algorithm, value = properties.get("os_hash_algo", ""), properties.get("os_hash_value", "")
+    pin = f"Pin it as it is now with `image: {{id: {found.image.id}}}`."
+    if algorithm != "sha256":
+        said = f"the cloud says {algorithm or 'no hash'} of it, not sha256, so the checksum cannot be compared."
+        raise _problem(deployment, f"image {wanted.name!r}: {said}", pin)
+    if value != wanted.sha256:
+        raise _problem(deployment, f"image {wanted.name!r} has sha256 {value}, not the written one.", pin)
+
+
+def _uploaded(deployment: Deployment, wanted: OsImage, place: Place) -> pulumi.Output[str]:
+    if not wanted.url or not wanted.sha256:
+        raise _problem(deployment, "has a `url` without its `sha256`.", "Write the file's SHA-256 beside it.")
+    file = fetched(wanted.url, wanted.sha256, user_cache() / "system-images")
+    return images.Image(
+        f"image-{wanted.sha256[:12]}",
+        name=place.called("system", wanted.sha256[:12]),
+        container_format="bare",
+        disk_format="raw" if wanted.url.endswith((".raw", ".img")) else "qcow2",
+        local_file_path=str(file),
+        visibility="private",
+        region=place.region,
+        tags=place.labels,
+        opts=pulumi.ResourceOptions(
+            provider=place.provider,
+            custom_timeouts=PATIENCE,
+            # another operator keeps the same file somewhere else
+            ignore_changes=["localFilePath"],
+        ),
+    ).id
+
+
+def fetched(url: str, sha256: str, cache: Path) -> Path:
+    """The file behind `url` in `cache`, checked; downloaded when it is not there. Raises CouldNotRun."""
+    file = cache / sha256
+    if file.is_file() and _digest(file) == sha256:
+        return file
+    cache.mkdir(mode=0o700, parents=True, exist_ok=True)
+    part = cache / f"{sha256}.{os.getpid()}.part"
+    try:
+        with requests.get(url, stream=True, timeout=_SILENCE) as answer, part.open("wb") as target:
+            answer.raise_for_status()
+            for block in answer.iter_content(_BLOCK):
+                target.write(block)
+        got = _digest(part)
+        if got != sha256:
+            raise CouldNotRun(f"{url}: its SHA-256 is {got}, the inventory names {sha256}. Nothing was uploaded.")
+        part.replace(file)
+    except (requests.RequestException, OSError) as error:
+        raise CouldNotRun(f"{url}: cannot be fetched: {error}") from error
+    finally:
+        part.unlink(missing_ok=True)
+    return file
+
+
+def _digest(file: Path) -> str:
+    with file.open("rb") as source:
+        return hashlib.file_digest(source, "sha256").hexdigest()
+
+
+def _problem(deployment: Deployment, found: str, step: str) -> InvalidInput:
+    place = deployment.place("infrastructure", "image")
+    return InvalidInput([Problem(place.file, place.line, "infrastructure.image", found, "", step)])

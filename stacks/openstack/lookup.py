@@ -1,0 +1,121 @@
+# SPDX-License-Identifier: MIT
+"""Names of the inventory → ids of the cloud; a name the cloud does not know is answered with those it does."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable, Mapping
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, TypeVar
+
+import pulumi
+from pulumi_openstack import compute, images, networking
+
+from stacks.components.openstack.hosts import Flavor
+from stacks.components.openstack.place import Place
+from stacks.components.spec import StackSpec
+from stacks.openstack import catalogue
+from suite_deploy.errors import CouldNotRun, InvalidInput, Problem
+from suite_deploy.model.deployment import Deployment
+from suite_deploy.model.suite import OpenStack
+
+Result = TypeVar("Result")
+#: how the provider says that a name fits nothing, or too much
+_NONE, _SEVERAL = "returned no results", "more than one"
+
+
+@dataclass(frozen=True)
+class Network:
+    """A network that public addresses come from."""
+
+    id: str
+    name: str
+
+
+@dataclass(frozen=True)
+class Image:
+    """A system image of the cloud; properties: as the cloud keeps them."""
+
+    id: str
+    properties: Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class Found:
+    """What the inventory's names stand for on this cloud."""
+
+    external_network: Network
+    flavors: Mapping[str, Flavor]
+    image: Image | None = None
+
+
+class _Missing(Exception):
+    """A name fits nothing, or too much; the text says which."""
+
+
+def look_up(deployment: Deployment, spec: StackSpec, place: Place) -> Found:
+    """Find external network, flavors and image by name.
+
+    Raises InvalidInput with every name that fits nothing and what there is instead; CouldNotRun when the cloud does
+    not answer or refuses the credentials.
+    """
+    infrastructure = deployment.suite.infrastructure
+    assert isinstance(infrastructure, OpenStack)
+    region, opts = place.region, pulumi.InvokeOptions(provider=place.provider)
+    problems: list[Problem] = []
+
+    def find(path: tuple[Hashable, ...], what: str, name: str, ask: Callable[[], Result]) -> Result | None:
+        try:
+            return _answer(ask)
+        except _Missing as error:
+            where = deployment.place(*path)
+            there = catalogue.names(what, infrastructure.auth_url, infrastructure.region)
+            key = ".".join(map(str, path))
+            found = f"{what} {name!r} {error}." if name else f"{what}: the cloud's answer {error}."
+            problems.append(Problem(where.file, where.line, key, found, there))
+            return None
+
+    def network() -> Any:
+        return networking.get_network(name=infrastructure.external_network, external=True, region=region, opts=opts)
+
+    path: tuple[Hashable, ...] = ("infrastructure", "external_network")
+    external = find(path, "external network", infrastructure.external_network or "", network)
+    flavors = {}
+    for host in spec.hosts:
+        if host.flavor not in flavors:
+            flavors[host.flavor] = find(
+                ("infrastructure", "hosts", host.name, "flavor"),
+                "flavor",
+                host.flavor,
+                partial(compute.get_flavor, name=host.flavor, region=region, opts=opts),
+            )
+    named = infrastructure.image.name if infrastructure.image else None
+    image = None
+    if named:
+        path = ("infrastructure", "image", "name")
+        image = find(
+            path, "image", named, partial(images.get_image, name=named, most_recent=True, region=region, opts=opts)
+        )
+    if problems or external is None:
+        raise InvalidInput(problems)
+    return Found(
+        Network(external.id, external.name or ""),
+        {name: Flavor(flavor.id, int(flavor.disk or 0)) for name, flavor in flavors.items() if flavor},
+        Image(image.id, dict(image.properties or {})) if image else None,
+    )
+
+
+def _answer(ask: Callable[[], Result]) -> Result:
+    """What the provider says. The engine raises plain exceptions, so its words are all there is to go by."""
+    try:
+        return ask()
+    except Exception as error:
+        text = str(error)
+        if _NONE in text:
+            raise _Missing("is not known there") from error
+        if _SEVERAL in text:
+            raise _Missing("fits several") from error
+        raise CouldNotRun(
+            f"the cloud did not answer a question about its networks, flavors or images:\n  {text.strip()}\n"
+            "  Check credentials (OS_USERNAME, OS_PASSWORD, OS_PROJECT_NAME …), auth_url and region."
+        ) from error

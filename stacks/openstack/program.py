@@ -1,0 +1,81 @@
+# SPDX-License-Identifier: MIT
+"""Deployment → resources on a cloud that speaks OpenStack."""
+
+from __future__ import annotations
+
+import pulumi
+
+from stacks.components.entry import unprotect
+from stacks.components.openstack.buckets import Buckets, BucketsConfig
+from stacks.components.openstack.hosts import HostGroup, HostGroupConfig
+from stacks.components.openstack.network import NetworkConfig, PrivateNetwork
+from stacks.components.openstack.place import Place, provider
+from stacks.components.openstack.security import SecurityConfig, SecurityGroups
+from stacks.components.openstack.volumes import DataVolumes, VolumesConfig
+from stacks.components.outputs import MadeHost, export
+from stacks.components.spec import StackSpec, stack_spec
+from stacks.openstack.image import boot_image
+from stacks.openstack.lookup import Found, look_up
+from suite_deploy.errors import CouldNotRun
+from suite_deploy.model.deployment import Deployment
+from suite_deploy.model.suite import OpenStack
+
+
+def build(deployment: Deployment) -> None:
+    """Register everything and export the outputs.
+
+    Raises InvalidInput for names the cloud does not know, CouldNotRun for an inventory of another driver.
+    """
+    infrastructure = deployment.suite.infrastructure
+    if not isinstance(infrastructure, OpenStack):
+        raise CouldNotRun(f"the inventory's driver is {deployment.driver}; this program makes hosts for openstack")
+    spec = stack_spec(deployment)
+    cloud = provider(
+        "openstack",
+        auth_url=infrastructure.auth_url,
+        region=infrastructure.region,
+        endpoints=infrastructure.endpoints,
+    )
+    place = Place(cloud, spec.region, spec.suite, spec.tags, unprotect())
+    found = look_up(deployment, spec, place)
+    image = boot_image(deployment, place, found)
+    hosts, volumes = _hosts(spec, place, found, image)
+    buckets = Buckets("suite", place, BucketsConfig(spec.buckets))
+    made = {
+        name: MadeHost(
+            private_address=host.private_address,
+            public_address=host.public_address,
+            identity=host.id,
+            volumes=volumes.devices[name],
+        )
+        for name, host in hosts.hosts.items()
+    }
+    facts = {"auth_url": infrastructure.auth_url, "image": image, "external_network": found.external_network.name}
+    export(spec, made, buckets.credentials, facts)
+
+
+def _hosts(spec: StackSpec, place: Place, found: Found, image: pulumi.Input[str]) -> tuple[HostGroup, DataVolumes]:
+    network = PrivateNetwork(
+        "private", place, NetworkConfig(spec.private_network, found.external_network.id, spec.resolvers)
+    )
+    groups = SecurityGroups("suite", place, SecurityConfig({host.name: host.inbound for host in spec.hosts}))
+    hosts = HostGroup(
+        "suite",
+        place,
+        HostGroupConfig(
+            hosts=spec.hosts,
+            flavors=found.flavors,
+            image_id=image,
+            network_id=network.network_id,
+            subnet_id=network.subnet_id,
+            groups=groups.ids,
+            external_network=found.external_network.name,
+            exit=network.exit,
+            ssh_user=spec.ssh_user,
+            ssh_port=spec.ssh_port,
+            public_key=spec.ssh_public_key,
+            volume_type=spec.volume_type,
+        ),
+    )
+    servers = {name: host.id for name, host in hosts.hosts.items()}
+    return hosts, DataVolumes("suite", place, VolumesConfig(spec.hosts, servers, spec.volume_type))
