@@ -51,7 +51,7 @@ class World:
     def install(self, packages: Sequence[str], progress: Any) -> None:
         self.installed += packages
 
-    def resolve(self, *wanted: str, recipes: Sequence[Recipe] = ()) -> ImageResolution:
+    def resolve(self, *wanted: str, recipes: Sequence[Recipe] = (), mirror: str | None = None) -> ImageResolution:
         return resolve_local(
             wanted,
             self.registry.address,
@@ -60,6 +60,7 @@ class World:
             lambda text: None,
             recipes=recipes,
             install_packages=self.install,
+            mirror=mirror,
         )
 
 
@@ -169,7 +170,7 @@ def upstream(world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, **ch
     monkeypatch.setattr(
         resolve,
         "copy_upstream",
-        lambda name, tag, asked, local, on_line: local.push(store, name, asked, tag),
+        lambda name, source, asked, local, on_line: local.push(store, name.rpartition(":")[0], asked, "upstream"),
     )
     monkeypatch.setattr("shutil.which", lambda program: program)
     return digest
@@ -185,6 +186,27 @@ def test_an_answering_registry_comes_before_the_recipe(
     # what was pinned stays pinned, whoever answers later
     world.answering.clear()
     assert world.resolve(APP) == result
+
+
+def test_a_mirror_is_asked_instead_of_the_upstream_registry(
+    world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    upstream(world, tmp_path, monkeypatch)
+    world.answering.clear()
+    world.answering.add("own.example")
+    sources: list[str] = []
+    copy: Any = vars(resolve)["copy_upstream"]
+
+    def noted(name: str, source: str, *rest: Any) -> None:
+        sources.append(source)
+        copy(name, source, *rest)
+
+    monkeypatch.setattr(resolve, "copy_upstream", noted)
+    result = world.resolve(APP, mirror="own.example/copies")
+    assert set(result.pinned) == {APP}
+    assert sources == ["own.example/copies/app:1"]
+    assert read_lock(world.lock)[APP].mirror == "own.example/copies"
+    assert result.pinned[APP].startswith(f"{world.registry.address}/registry.invalid/app@")
 
 
 def test_an_image_the_registry_does_not_have_is_built(
@@ -242,10 +264,16 @@ def test_a_double_pinned_by_a_test_is_pushed_from_the_cache(
 
 
 def test_elsewhere_a_missing_pin_names_the_command_that_makes_it(tmp_path: Path) -> None:
-    deployment: Any = SimpleNamespace(name="region-x", images_lock=tmp_path / "images.lock.yml")
+    deployment: Any = SimpleNamespace(
+        name="region-x",
+        images_lock=tmp_path / "images.lock.yml",
+        suite=SimpleNamespace(images=SimpleNamespace(mirror=None)),
+    )
     digest = "sha256:" + "a" * 64
     write_lock(deployment.images_lock, {APP: Pin(digest=digest, origin="registry", resolved=now())})
     assert resolve_locked([APP], deployment) == {APP: f"registry.invalid/app@{digest}"}
+    deployment.suite.images.mirror = "own.example:5000/copies"
+    assert resolve_locked([APP], deployment) == {APP: f"own.example:5000/copies/app@{digest}"}
     with pytest.raises(InvalidInput, match="suite-deploy images lock region-x") as caught:
         resolve_locked([APP, OTHER, "x.invalid/y:3"], deployment)
     assert {problem.key for problem in caught.value.problems} == {f"images.{OTHER}", "images.x.invalid/y:3"}

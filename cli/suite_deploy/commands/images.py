@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""`suite-deploy images`: build recipes into the machine's cache, pin an inventory's images, list what they are."""
+"""`suite-deploy images`: build recipes, pin an inventory's images, copy them to a mirror, list what they are."""
 
 from __future__ import annotations
 
@@ -12,12 +12,14 @@ import click
 from ..settings import Settings, common_options
 
 if TYPE_CHECKING:
+    from ..images.lock import Pin
     from ..images.recipe import Recipe
+    from ..model.deployment import Deployment
 
 
 @click.group("images")
 def command() -> None:
-    """Lock, build and list container images."""
+    """Lock, mirror, build and list container images."""
 
 
 @command.command("build")
@@ -78,7 +80,7 @@ def list_(name: str | None, settings: Settings) -> None:
     for row in rows:
         digest = str(row["digest"] or "-")
         age = _age(row["resolved"]) if row["resolved"] else ""
-        click.echo(f"{row['component']:<16} {row['image']:<48} {row['origin']:<10} {digest:<71} {age}".rstrip())
+        click.echo(f"{row['component']:<16} {row['image']:<48} {row['from']:<24} {digest:<71} {age}".rstrip())
 
 
 @command.command("lock")
@@ -87,32 +89,87 @@ def list_(name: str | None, settings: Settings) -> None:
 def lock(name: str, settings: Settings) -> None:
     """Ask the registries which digest each image of inventory NAME has now, and pin it in images.lock.yml.
 
-    Nothing is written unless every image was found.
+    With `images.mirror`, the mirror is asked. Nothing is written unless every image was found.
     """
-    from ..errors import CouldNotRun
-    from ..images.lock import Pin, now, read_lock, write_lock
-    from ..images.registry import upstream_digest
-    from ..model.loader import load
+    from dataclasses import asdict
+
+    from ..images.locking import lock_images
     from ..report.console import Stages
+
+    deployment = _with_lock_of_its_own(name)
+    with Stages(quiet=settings.quiet).stage("images lock") as progress:
+        mirror = deployment.suite.images.mirror
+        changes = lock_images(_references(deployment), deployment.images_lock, mirror, progress)
+    if settings.json:
+        done = {"lock": str(deployment.images_lock), "images": [asdict(item) for item in changes]}
+        click.echo(json.dumps(done, indent=2))
+        return
+    for item in changes:
+        if item.change != "unchanged":
+            arrow = f"{item.before} → {item.digest}" if item.change == "changed" else item.digest or item.before
+            click.echo(f"{item.change:<8} {item.image}  {arrow}")
+    pinned = sum(item.change != "dropped" for item in changes)
+    click.echo(f"{pinned} images are pinned in {deployment.images_lock}")
+
+
+@command.command("mirror")
+@click.argument("name")
+@click.option("--to", "to", required=True, metavar="REGISTRY[/PATH]", help="Where the copies go: host[:port][/path].")
+@common_options
+def mirror(name: str, to: str, settings: Settings) -> None:
+    """Copy every image that inventory NAME pins to a registry of your own, by digest and for every architecture.
+
+    What is there already is not copied again: an interrupted run is continued by the same command.
+    """
+    from ..images.locking import mirror_images
+    from ..report.console import Stages
+
+    to = _registry(to)
+    deployment = _with_lock_of_its_own(name)
+    used = deployment.suite.images.mirror
+    with Stages(quiet=settings.quiet).stage("images mirror") as progress:
+        images, copied = mirror_images(
+            _references(deployment),
+            deployment.images_lock,
+            used if used != to else None,
+            to,
+            progress,
+            lock_command=f"suite-deploy images lock {name}",
+        )
+    if settings.json:
+        click.echo(json.dumps({"mirror": to, "images": images, "copied": copied, "used": used == to}, indent=2))
+        return
+    click.echo(f"{images} images are in {to}, {copied} of them copied now")
+    if used != to:
+        click.echo(f"To deploy from there, set in {deployment.files[0]}:\n  images:\n    mirror: {to}")
+
+
+def _registry(value: str) -> str:
+    """A registry as `images.mirror` takes it; raises UsageError for anything else."""
+    from pydantic import ValidationError
+
+    from ..model.suite import Images
+
+    try:
+        return str(Images(mirror=value.rstrip("/")).mirror)
+    except ValidationError as error:
+        raise click.BadParameter(f"{value!r} is no host[:port][/path] in lower case", param_hint="--to") from error
+
+
+def _with_lock_of_its_own(name: str) -> Deployment:
+    """The deployment of an inventory whose lock its operator keeps."""
+    from ..model.loader import load
 
     deployment = load(name)
     if deployment.is_local:
         raise click.UsageError(f"hosts of {name} are made on this machine: `up` pins their images itself")
-    wanted = [image for component in deployment.ordered for image in component.description.images.values()]
-    pins, failures = read_lock(deployment.images_lock), []
-    with Stages(quiet=settings.quiet).stage("images lock") as progress:
-        for image in wanted:
-            progress(f"{image.name}:{image.tag}")
-            try:
-                digest = upstream_digest(image.name, image.tag)
-            except CouldNotRun as error:
-                failures.append(f"{image.name}:{image.tag}: {str(error).splitlines()[-1].strip()}")
-                continue
-            pins[f"{image.name}:{image.tag}"] = Pin(digest=digest, origin="registry", resolved=now())
-    if failures:
-        raise CouldNotRun("\n".join([f"{deployment.images_lock}: unchanged, these images were not found:", *failures]))
-    write_lock(deployment.images_lock, pins)
-    click.echo(f"{len(wanted)} images are pinned in {deployment.images_lock}")
+    return deployment
+
+
+def _references(deployment: Deployment) -> list[str]:
+    """`name:tag` of every image its components use."""
+    images = (image for component in deployment.ordered for image in component.description.images.values())
+    return [f"{image.name}:{image.tag}" for image in images]
 
 
 def _pins(name: str) -> list[dict[str, Any]]:
@@ -135,11 +192,23 @@ def _pins(name: str) -> list[dict[str, Any]]:
                     "component": component.slug,
                     "image": reference,
                     "origin": pin.origin if pin else "not pinned",
+                    "from": _source(reference, pin),
                     "digest": pin.digest if pin else None,
                     "resolved": pin.resolved.isoformat() if pin else None,
                 }
             )
     return rows
+
+
+def _source(reference: str, pin: Pin | None) -> str:
+    """Where an image came from, in a word: the registry that gave it, a recipe, or a double in capitals."""
+    from ..images.registry import host_of
+
+    if pin is None:
+        return "not pinned"
+    if pin.origin == "registry":
+        return pin.mirror or host_of(reference)
+    return "TEST DOUBLE" if pin.origin == "double" else pin.origin
 
 
 def _recipes() -> list[dict[str, Any]]:
@@ -159,6 +228,7 @@ def _recipes() -> list[dict[str, Any]]:
                 "component": component,
                 "image": recipe.reference,
                 "origin": "recipe" if digest else "not built",
+                "from": "recipe" if digest else "not built",
                 "digest": digest,
                 "resolved": record["built"] if record else None,
             }

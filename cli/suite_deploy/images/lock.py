@@ -30,12 +30,17 @@ HEADER = """\
 
 
 class Pin(Strict):
-    """One image. `recipe`: key of the recipe it was built from; a changed recipe makes the pin out of date."""
+    """One image.
+
+    recipe: key of the recipe it was built from; a changed recipe makes the pin out of date. mirror: the registry that
+    was asked for the digest, `host[:port][/path]`, when it was not the image's own.
+    """
 
     digest: Digest
     origin: Literal["registry", "recipe", "double"]
     resolved: datetime
     recipe: str | None = None
+    mirror: str | None = None
 
     @field_validator("resolved", mode="before")
     @classmethod
@@ -70,6 +75,8 @@ def write_lock(path: Path, pins: Mapping[str, Pin]) -> None:
         lines.append(f"    resolved: {pin.resolved.isoformat(timespec='seconds')}\n")
         if pin.recipe:
             lines.append(f"    recipe: {pin.recipe}\n")
+        if pin.mirror:
+            lines.append(f"    mirror: {pin.mirror}\n")
     path.parent.mkdir(parents=True, exist_ok=True)
     write_atomically(path, "".join(lines).encode())
 

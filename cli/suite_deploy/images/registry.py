@@ -191,8 +191,9 @@ def upstream_digest(name: str, tag: str, timeout: float = 30) -> str:
     return capture([*inspect, "--format={{.Digest}}", f"docker://{name}:{tag}"], timeout=timeout + 5).strip()
 
 
-def copy_upstream(name: str, tag: str, digest: str, registry: LocalRegistry, on_line: Callable[[str], None]) -> None:
-    """Copy one variant of an upstream image into the suite's registry, unchanged."""
-    target = f"docker://{registry.address}/{repository(name)}:{tag}"
+def copy_upstream(name: str, source: str, digest: str, registry: LocalRegistry, on_line: Callable[[str], None]) -> None:
+    """Copy one variant of an image into the suite's registry, unchanged: `source` (`name:tag`) to upstream's `name`."""
+    plain, _, tag = name.rpartition(":")
+    target = f"docker://{registry.address}/{repository(plain)}:{tag}"
     command = ["skopeo", "copy", "--preserve-digests", "--dest-tls-verify=false", "--retry-times=2"]
-    run([*command, f"docker://{name}@{digest}", target], on_line=on_line)
+    run([*command, f"docker://{source.rpartition(':')[0]}@{digest}", target], on_line=on_line)

@@ -15,8 +15,9 @@ from .builder import build, is_built, required_packages
 from .lock import Pin, doubles_allowed, now, read_lock, refuse_doubles, write_lock
 from .packages import install
 from .recipe import DOUBLE_LABEL, Recipe, find_recipes
-from .registry import LocalRegistry, copy_upstream, host_of, unreachable, upstream_digest
+from .registry import LocalRegistry, copy_upstream, unreachable, upstream_digest
 from .store import Progress, Store
+from .upstream import Wanted, mirrored
 
 #: below the cache shared by everything on this machine
 CACHE = "images"
@@ -47,11 +48,13 @@ def resolve_local(
     *,
     recipes: Iterable[Recipe] | None = None,
     install_packages: Installer = install,
+    mirror: str | None = None,
 ) -> ImageResolution:
     """Bring every image of `wanted` (`name:tag`) into the suite's registry and pin it in the lock file.
 
     registry_address: `host:port`. cache_dir: the machine's cache; images are below `images/`. recipes: those of the
     product by default. install_packages: called with the Debian packages a recipe that will run needs.
+    mirror: the registry to ask instead of the upstream ones, `host[:port][/path]`.
     Upstream registries are asked once, together, for at most 2.5 s, and only for images without a usable pin.
     Raises InvalidInput for an unusable lock or recipe and for a test double outside tests, CouldNotRun when the
     suite's own registry does not work. What cannot be had is not an error: it is in `skipped`.
@@ -60,7 +63,7 @@ def resolve_local(
     known = find_recipes(resource_root() / "roles").values() if recipes is None else recipes
     by_image = {recipe.reference: recipe for recipe in known}
     registry = LocalRegistry(registry_address)
-    work = _Work(Store(cache_dir / CACHE), registry, lock_path, progress, install_packages, by_image)
+    work = _Work(Store(cache_dir / CACHE), registry, lock_path, progress, install_packages, by_image, mirror)
     pins = read_lock(lock_path)
     refuse_doubles(lock_path, {name: pin for name, pin in pins.items() if name in names})
     pinned: dict[str, str] = {}
@@ -72,7 +75,7 @@ def resolve_local(
     skipped: dict[str, str] = {}
     for name in missing:
         try:
-            pin = work.obtain(name, silent.get(host_of(name)))
+            pin = work.obtain(name, silent.get(work.registry_of(name)))
         except _Unobtainable as why:
             skipped[name] = str(why)
             continue
@@ -83,7 +86,7 @@ def resolve_local(
 
 
 def resolve_locked(wanted: Iterable[str], deployment: Deployment) -> dict[str, str]:
-    """References by digest from the operator's lock file alone; no registry is asked.
+    """References by digest from the operator's lock file alone, at the mirror if there is one; no registry is asked.
 
     Raises InvalidInput for every image without a pin, and for test doubles outside tests.
     """
@@ -98,7 +101,7 @@ def resolve_locked(wanted: Iterable[str], deployment: Deployment) -> dict[str, s
     ]
     if problems:
         raise InvalidInput(problems)
-    return {name: f"{split(name)[0]}@{pins[name].digest}" for name in names}
+    return {name: Wanted(name, deployment.suite.images.mirror).at(pins[name].digest) for name in names}
 
 
 class _Unobtainable(Exception):
@@ -113,13 +116,18 @@ class _Work:
     progress: Progress
     install_packages: Installer
     recipes: Mapping[str, Recipe]
+    mirror: str | None = None
+
+    def registry_of(self, name: str) -> str:
+        """The registry that is asked for an image."""
+        return Wanted(name, self.mirror).host
 
     def reference(self, name: str, digest: str) -> str:
         return self.registry.reference(split(name)[0], digest)
 
     def silent_registries(self, names: Sequence[str]) -> dict[str, str]:
         """Registries of these images that do not answer, and why."""
-        hosts = {host_of(name) for name in names}
+        hosts = {self.registry_of(name) for name in names}
         if not hosts:
             return {}
         self.progress(f"asking {', '.join(sorted(hosts))}")
@@ -153,9 +161,9 @@ class _Work:
             try:
                 return self._pull(name)
             except CouldNotRun as error:
-                whys.append(f"{host_of(name)}: {_short(error)}")
+                whys.append(f"{self.registry_of(name)}: {_short(error)}")
         else:
-            whys.append(f"{host_of(name)} does not answer ({silent})")
+            whys.append(f"{self.registry_of(name)} does not answer ({silent})")
         recipe = self.recipes.get(name)
         if recipe is None:
             others = [item.reference for item in self.recipes.values() if split(item.reference)[0] == split(name)[0]]
@@ -169,13 +177,13 @@ class _Work:
     def _pull(self, name: str) -> Pin:
         self.install_if_absent("skopeo")
         self.progress(f"resolving {name}")
-        digest = upstream_digest(*split(name))
+        digest = upstream_digest(*split(mirrored(name, self.mirror)))
         self._copy(name, digest)
-        return Pin(digest=digest, origin="registry", resolved=now())
+        return Pin(digest=digest, origin="registry", resolved=now(), mirror=self.mirror)
 
     def _pull_again(self, name: str, digest: str) -> bool:
         """A pinned upstream image that the suite's registry lost: the same digest or none."""
-        if unreachable([host_of(name)]):
+        if unreachable([self.registry_of(name)]):
             return False
         self.install_if_absent("skopeo")
         self._copy(name, digest)
@@ -183,7 +191,7 @@ class _Work:
 
     def _copy(self, name: str, digest: str) -> None:
         self.progress(f"copying {name}")
-        copy_upstream(*split(name), digest, self.registry, self.progress)
+        copy_upstream(name, mirrored(name, self.mirror), digest, self.registry, self.progress)
         self._refuse_double(name, digest)
 
     def _build(self, name: str, recipe: Recipe) -> Pin:
