@@ -207,6 +207,8 @@ class Route(Strict):
     #: forward the request target byte for byte
     raw_uri: bool = False
     cors: bool = False  #: whether pages of other origins may read the answer
+    #: for `to: bucket`: what of the path is no part of an object's key; the route's path when absent
+    strip: str | None = None
     auth: RouteAuth | None = None  #: for `to: bucket`: asked about each request
     #: query argument by which requests are spread over the service's containers, always the same way
     hash_by: str | None = None
@@ -220,6 +222,8 @@ class Route(Strict):
             raise ValueError("exactly one of `to`, `respond`, `deny`, `redirect` is needed")
         if self.auth and self.to != "bucket":
             raise ValueError("`auth` goes with `to: bucket`")
+        if self.strip is not None and not (self.to == "bucket" and self.path.startswith(self.strip)):
+            raise ValueError("`strip` goes with `to: bucket` and is what `path` begins with")
         return self
 
 

@@ -145,7 +145,7 @@ def _from_bucket(deployment: Deployment, component: Component, route: Route, add
         "upstream": upstream,
         "auth": auth,
         "host_header": host,
-        "rewrite_from": route.path,
+        "rewrite_from": route.strip or route.path,
         "rewrite_to": prefix,
     }
 
