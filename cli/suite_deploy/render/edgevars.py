@@ -130,7 +130,8 @@ def _from_bucket(deployment: Deployment, component: Component, route: Route, add
     name = bucket_name(deployment, component)
     if store:
         url = urlsplit(store.endpoint)
-        virtual = store.addressing == "virtual"
+        # an application that signs for its guarded media does so in path style, whatever its clients use
+        virtual = store.addressing == "virtual" and not route.auth
         host = f"{name}.{url.netloc}" if virtual else url.netloc
         upstream, prefix = f"{url.scheme}://{host}", "/" if virtual else f"/{name}/"
     else:
