@@ -1,0 +1,183 @@
+# SPDX-License-Identifier: MIT
+"""Data volumes, and their links to hosts. A volume knows no host, so that it outlives all of them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Literal
+
+from pydantic import Field
+
+from .base import LONG, Provider
+from .client import Answer, Client
+from .errors import ApiError, OutscaleError
+from .inputs import Inputs, has_unknown
+from .power import powered_off
+from .resource import OutscaleResource
+from .token import TokenProvider
+
+
+class VolumeInputs(Inputs):
+    """size: GiB. volume_type: Outscale's name. iops: only for io1.
+
+    encrypted: what the inventory declares and policies judge; the API has no such property and is not told.
+    """
+
+    subregion_name: str
+    size: int = Field(ge=1, le=14901)
+    volume_type: Literal["standard", "gp2", "io1"] = "gp2"
+    iops: int | None = Field(default=None, ge=100, le=13000)
+    encrypted: bool = False
+
+
+class VolumeProvider(TokenProvider[VolumeInputs]):
+    kind = "volume"
+    inputs = VolumeInputs
+    fixed = frozenset(("region", "subregionName"))
+    ignored = frozenset(("encrypted",))
+    collection, filter, key = "Volumes", "VolumeIds", "VolumeId"
+    ready = frozenset(("available", "in-use"))
+
+    def send(self, client: Client, inputs: VolumeInputs, token: str) -> Answer:
+        made: Answer = client.read(
+            "CreateVolume",
+            SubregionName=inputs.subregion_name,
+            Size=inputs.size,
+            VolumeType=inputs.volume_type,
+            Iops=inputs.iops if inputs.volume_type == "io1" else None,
+            ClientToken=token,
+        )["Volume"]
+        return made
+
+    def impossible(self, old: Mapping[str, Any], new: Mapping[str, Any]) -> list[tuple[str, str]]:
+        before, after = old.get("size"), new.get("size")
+        if isinstance(before, (int, float)) and isinstance(after, (int, float)) and after < before:
+            # Replacing it would lose the data, so it is refused rather than planned.
+            return [("size", f"is {before:.0f} GiB and can't become {after:.0f}: volumes only grow. Make a new one")]
+        return []
+
+    def change(self, client: Client, live: Answer, old: Mapping[str, Any], new: VolumeInputs) -> None:
+        wanted: dict[str, Any] = {}
+        if new.size > int(live.get("Size") or 0):
+            wanted["Size"] = new.size
+        if new.volume_type != live.get("VolumeType"):
+            wanted["VolumeType"] = new.volume_type
+        if new.volume_type == "io1" and new.iops and (wanted.get("VolumeType") or new.iops != live.get("Iops")):
+            wanted["Iops"] = new.iops
+        if wanted:
+            client.read("UpdateVolume", VolumeId=live["VolumeId"], **wanted)
+
+    def observed(self, live: Answer, inputs: VolumeInputs) -> dict[str, Any]:
+        shown = {
+            "subregionName": live.get("SubregionName"),
+            "size": live.get("Size"),
+            "volumeType": live.get("VolumeType"),
+        }
+        return {**shown, "iops": live.get("Iops")} if inputs.iops else shown
+
+    def same(self, name: str, old: Mapping[str, Any], new: Mapping[str, Any]) -> bool:
+        # Somebody who made it larger did no harm: it can't shrink again.
+        if name == "size" and old.get(name) and new.get(name) and not has_unknown(new[name]):
+            return float(old[name]) >= float(new[name])
+        return super().same(name, old, new)
+
+    def remove(self, client: Client, live: Answer, properties: Mapping[str, Any]) -> None:
+        links = [link for link in live.get("LinkedVolumes") or () if link.get("State") != "detached"]
+        if links:
+            raise OutscaleError(
+                f"volume {live['VolumeId']} is attached to {links[0].get('VmId')}: detach it first, nothing was removed"
+            )
+        client.read("DeleteVolume", VolumeId=live["VolumeId"])
+
+
+class VolumeLinkInputs(Inputs):
+    """device_name: /dev/xvdb to /dev/xvdz; the host sees it below /dev/disk/by-id by that name."""
+
+    volume_id: str
+    vm_id: str
+    device_name: str = Field(pattern=r"^/dev/xvd[b-z]$")
+
+
+class VolumeLinkProvider(Provider[VolumeLinkInputs]):
+    kind = "volume link"
+    inputs = VolumeLinkInputs
+    fixed = frozenset(("region", "volumeId", "vmId", "deviceName"))
+    # It has no tags of its own in the API.
+    ignored = frozenset(("tags",))
+    collection, filter, key = "Volumes", "VolumeIds", "VolumeId"
+    ready = frozenset(("in-use",))
+    limit = LONG
+
+    def find(self, client: Client, inputs: VolumeLinkInputs) -> Answer | None:
+        live = super().known(client, inputs.volume_id)
+        if live is None:
+            raise OutscaleError(f"volume {inputs.volume_id} does not exist; run it again with a refresh")
+        link = _link(live)
+        if not link:
+            return None
+        if link.get("VmId") != inputs.vm_id:
+            raise OutscaleError(
+                f"volume {inputs.volume_id} is attached to {link.get('VmId')}, not to {inputs.vm_id}: "
+                "detach it there first, two hosts writing to one volume would destroy it"
+            )
+        return live
+
+    def make(self, client: Client, inputs: VolumeLinkInputs) -> Answer:
+        try:
+            client.settled(
+                lambda: client.read(
+                    "LinkVolume", VolumeId=inputs.volume_id, VmId=inputs.vm_id, DeviceName=inputs.device_name
+                )
+            )
+        except ApiError as error:
+            # A lost answer, sent again: the first one did it.
+            if not error.is_busy or self.find(client, inputs) is None:
+                raise
+        return {"VolumeId": inputs.volume_id}
+
+    def known(self, client: Client, id_: str) -> Answer | None:
+        live = super().known(client, id_)
+        return live if live is not None and _link(live) else None
+
+    def observed(self, live: Answer, inputs: VolumeLinkInputs) -> dict[str, Any]:
+        link = _link(live)
+        return {"volumeId": live["VolumeId"], "vmId": link.get("VmId"), "deviceName": link.get("DeviceName")}
+
+    def _tag(self, client: Client, live: Answer, inputs: VolumeLinkInputs) -> None:
+        """The volume's tags are the volume's."""
+
+    def _as_asked(self, live: Answer | None, inputs: VolumeLinkInputs) -> Answer | None:
+        return live if live is not None and _link(live).get("State") == "attached" else None
+
+    def remove(self, client: Client, live: Answer, properties: Mapping[str, Any]) -> None:
+        link = _link(live)
+        if link.get("State") == "detaching" or link.get("VmId") != properties.get("vmId"):
+            return
+        # A mounted volume is never pulled: its host is shut down properly, and started again.
+        with powered_off(client, str(link["VmId"])):
+            client.read("UnlinkVolume", VolumeId=live["VolumeId"])
+
+
+class Volume(OutscaleResource, module="outscale", name="Volume"):
+    """A disk for data."""
+
+    provider = VolumeProvider()
+
+
+class VolumeLink(OutscaleResource, module="outscale", name="VolumeLink"):
+    """A disk's place in a host."""
+
+    provider = VolumeLinkProvider()
+
+
+def device_on_host(device_name: str) -> str:
+    """Where a Linux guest finds a volume linked as `device_name`, whatever the order of its disks.
+
+    Source: outscale/osc-bsu-csi-driver, pkg/driver/node_test.go (/dev/xvdb is scsi-0QEMU_QEMU_HARDDISK_sdb).
+    """
+    return f"/dev/disk/by-id/scsi-0QEMU_QEMU_HARDDISK_sd{device_name.removeprefix('/dev/xvd')}"
+
+
+def _link(live: Answer) -> Answer:
+    links = [link for link in live.get("LinkedVolumes") or () if link.get("State") != "detached"]
+    return links[0] if links else {}
