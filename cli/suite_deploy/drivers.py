@@ -3,17 +3,20 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from .errors import InvalidInput
 from .model.deployment import Deployment
 from .model.outputs import Driver
-from .model.suite import Existing
+from .model.suite import Cloud, Existing
 from .paths import machine_cache, share_import
 
 
-def driver_for(deployment: Deployment) -> Driver:
+def driver_for(deployment: Deployment, vault_password_file: Path | None = None) -> Driver:
     """The driver of this deployment's infrastructure.
 
-    Raises InvalidInput for a cloud that this version knows the name of and cannot create hosts on.
+    vault_password_file: opens the secret that encrypts an engine's state; asked for only when the engine runs.
+    Raises InvalidInput for a driver that this version knows the name of and does not have.
     """
     infrastructure = deployment.suite.infrastructure
     if deployment.is_local:
@@ -42,4 +45,8 @@ def driver_for(deployment: Deployment) -> Driver:
             state_dir=deployment.state_dir,
         )
         return made
+    if isinstance(infrastructure, Cloud):
+        from .cloud.driver import CloudDriver
+
+        return CloudDriver(deployment, vault_password_file)
     raise InvalidInput(list(deployment.not_in_this_version))

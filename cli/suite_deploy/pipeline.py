@@ -120,7 +120,7 @@ def redactor(store: SecretStore, deployment: Deployment) -> Callable[[str], str]
 
 def infrastructure(session: Session, progress: Progress, frozen: bool = False) -> StackOutputs:
     """Bring up the hosts, or take them as they are when `frozen`; note what can never change from here on."""
-    driver = driver_for(session.deployment)
+    driver = driver_for(session.deployment, session.settings.vault_password_file)
     outputs = driver.outputs() if frozen else driver.apply(progress)
     if outputs is None:
         raise CouldNotRun("the hosts this suite recorded are gone, and none may be created: see `suite-deploy check`")

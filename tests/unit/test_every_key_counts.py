@@ -60,6 +60,7 @@ CASES: dict[str, tuple[dict[str, Any], Any]] = {
     "state.directory": (EXISTING, "/srv/elsewhere"),
     "state.s3": (EXISTING, S3),
     "secrets_provider": (EXISTING, "awskms://key"),
+    "engine.plugins": (OPENSTACK, "https://plugins.example"),
     "tls.issuer": (EXISTING, "acme"),
     "network.dns": (EXISTING, ["192.0.2.53"]),
     "network.ntp": (EXISTING, ["ntp.example.org"]),

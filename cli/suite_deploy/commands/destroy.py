@@ -32,7 +32,7 @@ def command(name: str, with_data: bool, yes: bool, confirm: str | None, settings
         from ..runners.ssh import close_connections
 
         close_connections(session.state, [host.name for host in deployment.hosts])
-        kept = driver_for(deployment).destroy(progress, with_data=with_data)
+        kept = driver_for(deployment, settings.vault_password_file).destroy(progress, with_data=with_data)
     if settings.json:
         click.echo(json.dumps({"suite": suite, "kept": kept}, indent=2))
         return

@@ -37,7 +37,7 @@ def command(name: str, diff: bool, exit_code: bool, settings: Settings) -> None:
         raise FoundFailures("nothing would be created: the policies refuse this inventory")
     pipeline.refuse_what_is_missing(deployment)
     pipeline.need_state(pipeline.Session(deployment, settings, Stages(quiet=True)), "preview")
-    driver = driver_for(deployment)
+    driver = driver_for(deployment, settings.vault_password_file)
     items = driver.preview()
     outputs = driver.outputs()
     skipped = pipeline.known_skips(deployment)

@@ -231,6 +231,8 @@ def _secrets(deployment: Deployment) -> Iterable[tuple[str, Kind, str]]:
         yield "suite.tls_key", "supplied", "private key of the provided certificate"
     if deployment.suite.mail and deployment.suite.mail.user:
         yield "suite.smtp_password", "supplied", "password of the mail relay"
+    if isinstance(deployment.suite.infrastructure, Cloud) and deployment.suite.secrets_provider == "passphrase":
+        yield "suite.engine_passphrase", "password", "encrypts what is secret in the engine's state"
     for component in deployment.ordered:
         slug, needs = component.slug, component.description.needs
         if needs.postgresql:

@@ -289,6 +289,13 @@ class Identity(Strict):
         return self
 
 
+class EngineSettings(Strict):
+    """The infrastructure engine of the clouds."""
+
+    #: mirror of the engine's provider plugins, where their own site is not reached
+    plugins: HttpsUrl | None = None
+
+
 class RegisterSettings(Strict):
     """A newer register of qualified offers than the built-in one."""
 
@@ -320,6 +327,7 @@ class SuiteFile(Strict):
     state: State | None = None  #: where this program keeps what it knows; below the home directory when absent
     #: what encrypts secrets in the engine's state: a passphrase, or the URL of a key service
     secrets_provider: str = Field(default="passphrase", pattern=r"^(passphrase|[a-z]+://\S+)$")
+    engine: EngineSettings = EngineSettings()  #: the infrastructure engine of the clouds
     tls: Tls = TlsInternal(issuer="internal-ca")  #: who issues certificates
     network: NetworkSettings = NetworkSettings()  #: name and time servers, container networks
     apt: Apt = Apt()  #: Debian mirrors of the hosts

@@ -13,11 +13,15 @@ from .yamlfile import Place, dotted
 _MISSING: tuple[tuple[tuple[str, ...], Callable[[SuiteFile], bool], str], ...] = (
     (("target",), lambda suite: suite.target != "vm", "Kubernetes as a target"),
     (
-        ("infrastructure", "driver"),
-        lambda suite: suite.infrastructure.driver not in ("local", "existing"),
-        "creating hosts on this cloud",
+        ("state", "s3"),
+        lambda suite: suite.infrastructure.driver in ("local", "existing") and bool(suite.state and suite.state.s3),
+        "state in S3 for a driver that keeps no engine state",
     ),
-    (("state", "s3"), lambda suite: bool(suite.state and suite.state.s3), "state in S3"),
+    (
+        ("engine", "plugins"),
+        lambda suite: suite.infrastructure.driver in ("local", "existing") and suite.engine.plugins is not None,
+        "an engine for a driver that uses none",
+    ),
     (
         ("secrets_provider",),
         lambda suite: suite.infrastructure.driver in ("local", "existing") and suite.secrets_provider != "passphrase",

@@ -1,0 +1,148 @@
+# SPDX-License-Identifier: MIT
+"""What a person decides on before anything is created: the plan by kind, room on the cloud, cost of a month."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from ..errors import CouldNotRun
+from ..model.deployment import Deployment
+from ..report.console import table
+from .credentials import Credentials
+from .need import Size, needs
+from .plan import Step, counts
+from .prices import Cost, monthly, read_prices
+from .room import Left, Room, ask
+
+_COLUMNS = ("create", "change", "replace", "remove", "keep")
+
+
+@dataclass(frozen=True)
+class Row:
+    """One line of the quota. left: None when the cloud does not say."""
+
+    what: str
+    needed: int
+    left: Left | None
+
+    @property
+    def fits(self) -> bool:
+        """Whether the cloud has room for it, as far as it says."""
+        return self.left is None or self.left.free is None or self.needed <= self.left.free
+
+
+@dataclass(frozen=True)
+class Decision:
+    """The plan, the quota and the cost. unknown_flavors: names the cloud does not list; silent: what it did not say."""
+
+    steps: tuple[Step, ...]
+    rows: tuple[Row, ...]
+    cost: Cost
+    unknown_flavors: tuple[str, ...] = ()
+    flavors: tuple[Size, ...] = ()
+    silent: tuple[str, ...] = ()
+
+    def refuse(self) -> None:
+        """Raise CouldNotRun when data would be lost, a flavor is unknown or the cloud has no room."""
+        reasons = [
+            f"{step.kind} {step.name} would be {'replaced' if step.action == 'replace' else 'removed'} with its data"
+            + (f", because of {', '.join(step.changed)}" if step.changed else "")
+            for step in self.steps
+            if step.loses_data
+        ]
+        if reasons:
+            reasons.append("Take that change back. On purpose, with the data: suite-deploy destroy NAME --with-data")
+        if self.unknown_flavors:
+            reasons.append(f"the cloud has no flavor {', '.join(self.unknown_flavors)}")
+            reasons.append(f"There is: {', '.join(map(str, self.flavors)) or 'none'}")
+        short = [row for row in self.rows if not row.fits]
+        for row in short:
+            assert row.left is not None
+            reasons.append(f"{row.what}: {row.needed} needed, {row.left.free} left of {row.left.limit}")
+        if short:
+            reasons.append("Ask the cloud for a larger quota, remove what is no longer used, or choose smaller sizes.")
+        if reasons:
+            raise CouldNotRun("nothing was created:\n" + "\n".join(f"  {reason}" for reason in reasons))
+
+    def as_text(self) -> str:
+        """For a terminal."""
+        summed = counts(self.steps)
+        parts = []
+        lost = [step for step in self.steps if step.loses_data]
+        if lost:
+            parts += ["!! DATA WOULD BE LOST: `up` refuses this plan"]
+            parts += [
+                f"!!   {step.kind} {step.name}: {step.action} ({', '.join(step.changed) or 'no longer wanted'})"
+                for step in lost
+            ]
+            parts.append("")
+        rows = [(kind, *(str(row.get(name, "")) for name in _COLUMNS)) for kind, row in summed.items()]
+        parts.append(table(("resources", *_COLUMNS), rows))
+        if self.rows:
+            parts += ["", table(("quota", "needed", "left", "of", ""), [_quota(row) for row in self.rows])]
+        parts += [f"not said by the cloud: {text}" for text in self.silent]
+        if self.unknown_flavors:
+            parts += ["", f"UNKNOWN FLAVOR: {', '.join(self.unknown_flavors)}"]
+            parts += ["The cloud has: " + ", ".join(map(str, self.flavors))]
+        parts += ["", _cost(self.cost)]
+        return "\n".join(parts)
+
+    def as_json(self) -> dict[str, Any]:
+        """For programs; stable."""
+        return {
+            "resources": counts(self.steps),
+            "data_lost": [step.name for step in self.steps if step.loses_data],
+            "quota": [
+                {
+                    "what": row.what,
+                    "needed": row.needed,
+                    "limit": row.left.limit if row.left else None,
+                    "used": row.left.used if row.left else None,
+                    "fits": row.fits,
+                }
+                for row in self.rows
+            ],
+            "unknown_flavors": list(self.unknown_flavors),
+            "monthly_cost": {
+                "amount": self.cost.amount,
+                "currency": self.cost.currency or None,
+                "as_of": self.cost.as_of.isoformat() if self.cost.as_of else None,
+                "source": self.cost.source or None,
+                "unknown": list(self.cost.unknown),
+            },
+        }
+
+
+def decide(deployment: Deployment, steps: list[Step], credentials: Credentials) -> Decision:
+    """Ask the cloud and the price table. Raises CouldNotRun when the cloud cannot be asked."""
+    room = ask(deployment, credentials)
+    return weigh(deployment, steps, room)
+
+
+def weigh(deployment: Deployment, steps: list[Step], room: Room) -> Decision:
+    """The same from what the cloud said."""
+    wanted, unknown = needs(steps, room.flavors)
+    rows = tuple(Row(what, count, room.left.get(what)) for what, count in sorted(wanted.items()))
+    cost = monthly(steps, read_prices(deployment.directory), room.flavors)
+    return Decision(tuple(steps), rows, cost, tuple(unknown), _distinct(room.flavors), room.silent)
+
+
+def _distinct(flavors: Mapping[str, Size]) -> tuple[Size, ...]:
+    return tuple(sorted(set(flavors.values()), key=lambda size: (size.vcpus, size.memory_mib, size.name)))
+
+
+def _quota(row: Row) -> tuple[str, str, str, str, str]:
+    if row.left is None:
+        return row.what, str(row.needed), "unknown", "", ""
+    if row.left.free is None:
+        return row.what, str(row.needed), "no limit", "", ""
+    return row.what, str(row.needed), str(row.left.free), str(row.left.limit), "" if row.fits else "DOES NOT FIT"
+
+
+def _cost(cost: Cost) -> str:
+    if cost.amount is None:
+        return f"Cost of a month: unknown ({'; '.join(cost.unknown)})"
+    text = f"Cost of a month: {cost.amount:.2f} {cost.currency} (prices of {cost.as_of}: {cost.source})"
+    return text + (f", and unknown for: {', '.join(cost.unknown)}" if cost.unknown else "")

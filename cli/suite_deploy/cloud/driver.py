@@ -1,0 +1,291 @@
+# SPDX-License-Identifier: MIT
+"""Driver of every cloud: the engine makes what the program in stacks/<driver> describes; quota is asked before."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import yaml
+
+from ..errors import CouldNotRun
+from ..model.deployment import Deployment
+from ..model.outputs import HostOutput, PlanItem, Progress, StackOutputs
+from ..model.suite import Cloud, Ovh
+from ..paths import resource_root, share_import
+from ..render.inventory import SSH_CONFIG, ssh_config
+from ..runners.process import clean_environment
+from ..secrets.ensure import STACK_SECRETS, STACK_TOP_KEY, open_store, require
+from .credentials import Credentials, find_credentials
+from .engine import Engine, require_engine
+from .plan import Step, plan_items
+
+if TYPE_CHECKING:
+    from ..runners.pulumi import EngineStack
+    from .decision import Decision
+
+#: name of the secret that encrypts what is secret in the engine's state
+STATE_KEY = "suite.engine_passphrase"
+OUTPUTS = "outputs.json"
+ENGINE = "engine"
+KNOWN_HOSTS = "known_hosts"
+#: seconds a new host gets until it answers on SSH
+FIRST_BOOT = 600.0
+
+
+class CloudDriver:
+    """The infrastructure of one deployment on a cloud.
+
+    vault_password_file: opens the secret that encrypts the engine's state, read only when the engine runs.
+    """
+
+    def __init__(self, deployment: Deployment, vault_password_file: Path | None = None) -> None:
+        self.deployment = deployment
+        self.state = deployment.state_dir
+        self.vault_password_file = vault_password_file
+        self._steps: list[Step] | None = None
+
+    @property
+    def infrastructure(self) -> Cloud:
+        """What the inventory says of the cloud."""
+        found = self.deployment.suite.infrastructure
+        assert isinstance(found, Cloud)
+        return found
+
+    def preview(self) -> list[PlanItem]:
+        return plan_items(self.steps())
+
+    def steps(self) -> list[Step]:
+        """What the engine would do now, asked once."""
+        if self._steps is None:
+            self._steps = self._stack(require_engine()).preview()
+        return self._steps
+
+    def decide(self) -> Decision:
+        """What a person needs to decide on: the plan, room on the cloud, cost. Reads only."""
+        from .decision import decide
+
+        return decide(self.deployment, self.steps(), self.credentials())
+
+    def apply(self, progress: Progress) -> StackOutputs:
+        """Raises CouldNotRun, before anything was created, when data would be lost or the cloud has no room."""
+        progress("asking the engine what would change")
+        stack = self._stack(require_engine(), progress)
+        self._steps = stack.preview(progress)
+        progress("asking the cloud for its quota")
+        decision = self.decide()
+        decision.refuse()
+        for name in stack.cut_off():
+            progress(
+                f"an earlier run was cut off while creating {name}: if the cloud holds one that is not in"
+                " `suite-deploy status`, remove it there"
+            )
+        stack.up(progress)
+        exports, _ = stack.outputs()
+        outputs = self._read(exports)
+        self._write_secrets(exports)
+        progress("waiting for the hosts to answer")
+        self._meet_hosts(outputs, progress)
+        _write(self.state / OUTPUTS, json.dumps(asdict(outputs), indent=1, default=str) + "\n", 0o644)
+        return outputs
+
+    def outputs(self) -> StackOutputs | None:
+        """As the last `apply` left them; read from the engine's state where this machine has no record."""
+        try:
+            return outputs_from_json((self.state / OUTPUTS).read_text(encoding="utf-8"))
+        except FileNotFoundError:
+            return self._outputs_of_state()
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise CouldNotRun(f"{self.state / OUTPUTS}: cannot be read: {error}. Run `up` again.") from error
+
+    def destroy(self, progress: Progress, *, with_data: bool) -> list[str]:
+        stack = self._stack(require_engine(), progress)
+        if not stack.exists():
+            self._forget()
+            return []
+        left = stack.destroy(progress, with_data=with_data)
+        self._forget()
+        return sorted(
+            f"{step.kind} {resource['id']} ({step.name})"
+            for resource in left
+            if resource.get("custom") and resource.get("protect")
+            if (step := Step("keep", resource["type"], resource["urn"], resource["urn"].rpartition("::")[2]))
+        )
+
+    def unlock(self) -> None:
+        """Remove the engine's lock on this suite's state."""
+        self._stack(require_engine()).unlock()
+
+    def credentials(self) -> Credentials:
+        """The credentials the cloud is asked with. Raises CouldNotRun when they are not complete."""
+        found = find_driver_credentials(self.deployment)
+        found.require()
+        return found
+
+    # the engine
+
+    def _passphrase(self) -> str:
+        """Encrypts secrets in the engine's state; empty where a key service does. Raises InvalidInput without it."""
+        wanted = [item for item in self.deployment.secrets_wanted if item.name == STATE_KEY]
+        if not wanted:
+            return ""
+        store = open_store(self.deployment, self.vault_password_file)
+        return require(store, wanted, inventory=self.deployment.name)[STATE_KEY].reveal()
+
+    def _stack(self, engine: Engine, note: Progress = lambda text: None) -> EngineStack:
+        from ..runners.pulumi import EngineStack, Project
+        from ..secrets.redactor import Redactor
+        from ..secrets.value import Secret
+
+        suite = self.deployment.suite
+        credentials, passphrase = self.credentials(), self._passphrase()
+        hidden = {str(index): Secret(str(index), text) for index, text in enumerate(credentials.secret_values)}
+        if passphrase:
+            hidden[STATE_KEY] = Secret(STATE_KEY, passphrase)
+        redact = Redactor(hidden).redact
+        driver = self.deployment.driver
+        project = Project(
+            name=f"suite-{driver}",
+            stack=suite.suite,
+            program=resource_root() / "stacks" / driver,
+            work=self.state / ENGINE / driver,
+            config={"suite:inventory": str(self.deployment.directory)},
+            environment=self._environment(engine, credentials, passphrase),
+            pack=self._pack(),
+            log=self.state / "logs" / "engine.log",
+            unlock=f"suite-deploy doctor {self.deployment.name} --unlock",
+            secrets_provider="" if suite.secrets_provider == "passphrase" else suite.secrets_provider,
+        )
+        return EngineStack(engine, project, redact, note)
+
+    def _environment(self, engine: Engine, credentials: Credentials, passphrase: str) -> dict[str, str]:
+        """Everything the engine and its children may know."""
+        root, suite = resource_root(), self.deployment.suite
+        own = {
+            "PULUMI_BACKEND_URL": backend_url(self.deployment),
+            "PULUMI_CONFIG_PASSPHRASE": passphrase,
+            "PULUMI_SKIP_UPDATE_CHECK": "true",
+            "PULUMI_SKIP_CONFIRMATIONS": "true",
+            "SUITE_DEPLOY_INVENTORY": str(self.deployment.directory),
+            "PYTHONPATH": os.pathsep.join([str(root / "cli"), str(root)]),
+            "PATH": os.pathsep.join([str(engine.program.parent), str(Path(sys.prefix) / "bin"), os.environ["PATH"]]),
+            # what other stores than Amazon's answer to checksums nobody asked for is an error
+            "AWS_REQUEST_CHECKSUM_CALCULATION": "when_required",
+            "AWS_RESPONSE_CHECKSUM_VALIDATION": "when_required",
+            "AWS_EC2_METADATA_DISABLED": "true",
+        }
+        if suite.engine.plugins:
+            # A narrower pattern that does not fit would be passed over without a word.
+            own["PULUMI_PLUGIN_DOWNLOAD_URL_OVERRIDES"] = f".*={suite.engine.plugins}"
+        return clean_environment(own | dict(credentials.variables), allow=("PULUMI_HOME",))
+
+    def _pack(self) -> Path:
+        """The policy pack with this run's own Python environment: its folder in the product may be read only."""
+        folder = self.state / ENGINE / "pack"
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        runtime = {"name": "python", "options": {"toolchain": "pip", "virtualenv": sys.prefix}}
+        _write(folder / "PulumiPolicy.yaml", yaml.safe_dump({"runtime": runtime, "version": "0.1.0"}), 0o600)
+        source = resource_root() / "policies" / "pack" / "__main__.py"
+        code = f"import runpy\n\nrunpy.run_path({str(source)!r}, run_name='__main__')\n"
+        _write(folder / "__main__.py", code, 0o600)
+        return folder
+
+    # results
+
+    def _read(self, exports: Mapping[str, Any]) -> StackOutputs:
+        existing = share_import("stacks.existing.driver")
+        key = self.deployment.suite.ssh.key
+        outputs: StackOutputs = share_import("stacks.components.outputs").read_outputs(
+            exports,
+            ssh_private_key=Path(key).expanduser() if key else existing.default_ssh_key(),
+            ssh_known_hosts=self.state / KNOWN_HOSTS,
+        )
+        return outputs
+
+    def _outputs_of_state(self) -> StackOutputs | None:
+        """What another machine made, where the engine's state is shared; None when nothing was."""
+        state = self.deployment.suite.state
+        if not (state and state.s3) and not (self.state / ENGINE).exists():
+            return None
+        stack = self._stack(require_engine())
+        if not stack.exists():
+            return None
+        exports, _ = stack.outputs()
+        if not exports:
+            return None
+        self._write_secrets(exports)
+        return self._read(exports)
+
+    def _write_secrets(self, exports: Mapping[str, Any]) -> None:
+        """Secrets the stack made, for the roles: readable by this user alone, never in outputs.json."""
+        secrets = share_import("stacks.components.outputs").read_secrets(exports)
+        path = self.state / STACK_SECRETS
+        if secrets:
+            _write(path, yaml.safe_dump({STACK_TOP_KEY: dict(secrets)}), 0o600)
+        else:
+            path.unlink(missing_ok=True)
+
+    def _meet_hosts(self, outputs: StackOutputs, progress: Progress) -> None:
+        """Wait for SSH and learn the keys of hosts never met before; a known host with another key is refused."""
+        path = self.state / SSH_CONFIG
+        _write(path, ssh_config(self.state, outputs), 0o600)
+        reach = share_import("stacks.components.reach")
+        reach.wait_for_ssh(path, [host.name for host in outputs.hosts], FIRST_BOOT, progress)
+
+    def _forget(self) -> None:
+        for name in (OUTPUTS, STACK_SECRETS, KNOWN_HOSTS, SSH_CONFIG):
+            (self.state / name).unlink(missing_ok=True)
+
+
+def find_driver_credentials(deployment: Deployment) -> Credentials:
+    """The credentials for a deployment's cloud, complete or not."""
+    infrastructure, state = deployment.suite.infrastructure, deployment.suite.state
+    ovh = infrastructure if isinstance(infrastructure, Ovh) else None
+    return find_credentials(
+        deployment.driver,
+        project=ovh.project if ovh else "",
+        endpoint=ovh.endpoint if ovh else "",
+        state_in_s3=bool(state and state.s3),
+    )
+
+
+def backend_url(deployment: Deployment) -> str:
+    """Where the engine keeps its state: a folder of the state directory, or the inventory's bucket; never a service."""
+    from urllib.parse import urlencode
+
+    state = deployment.suite.state
+    if state and state.s3:
+        target = state.s3
+        options = {"endpoint": target.endpoint, "region": target.region, "s3ForcePathStyle": "true"}
+        return f"s3://{target.bucket}?{urlencode(options)}"
+    folder = deployment.state_dir / ENGINE / "state"
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    return f"file://{folder}"
+
+
+def outputs_from_json(text: str) -> StackOutputs:
+    """What `apply` recorded. Raises ValueError, KeyError or TypeError for anything else."""
+    data: dict[str, Any] = json.loads(text)
+    hosts = tuple(HostOutput(**{**host, "groups": tuple(host["groups"])}) for host in data.pop("hosts"))
+    return StackOutputs(
+        hosts=hosts,
+        private_networks=tuple(data.pop("private_networks")),
+        ssh_private_key=Path(data.pop("ssh_private_key")),
+        ssh_known_hosts=Path(data.pop("ssh_known_hosts")),
+        **data,
+    )
+
+
+def _write(path: Path, content: str, mode: int) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True, mode=0o755)
+    temporary = path.with_name(path.name + ".tmp")
+    temporary.unlink(missing_ok=True)
+    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
+    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+        file.write(content)
+    temporary.replace(path)

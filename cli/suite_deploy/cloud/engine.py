@@ -1,0 +1,111 @@
+# SPDX-License-Identifier: MIT
+"""The infrastructure engine (the Pulumi command line): where it is, which version, and how to get it."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+from dataclasses import dataclass
+from importlib import metadata
+from pathlib import Path
+from typing import Literal
+
+from ..errors import CouldNotRun
+from ..paths import user_cache
+from ..runners.process import capture, clean_environment
+
+PROGRAM = "pulumi"
+#: runs programs in Python; shipped beside the engine
+LANGUAGE_HOST = "pulumi-language-python"
+#: the first one that boots policy packs in Python without hanging
+OLDEST = (3, 222, 0)
+#: driver → (provider plugin, the Python package that names its version)
+PLUGINS: dict[str, tuple[tuple[str, str], ...]] = {
+    "openstack": (("openstack", "pulumi-openstack"),),
+    "ovh": (("openstack", "pulumi-openstack"), ("ovh", "pulumi-ovh")),
+    # its provider classes are Python and live in this product
+    "outscale": (),
+}
+
+
+@dataclass(frozen=True)
+class Engine:
+    """An engine that was found. where: the operator's own on PATH, or the one in this product's cache."""
+
+    program: Path
+    version: str
+    where: Literal["PATH", "cache"]
+
+    @property
+    def usable(self) -> bool:
+        """Whether this product can work with that version."""
+        numbers = version_of(self.version)
+        return OLDEST <= numbers < (OLDEST[0] + 1,)
+
+    @property
+    def root(self) -> Path:
+        """The folder the SDK's installer calls its root: it holds `bin/`."""
+        return self.program.parent.parent
+
+
+def version_of(text: str) -> tuple[int, int, int]:
+    """`v3.272.0` → (3, 272, 0); zeros for what is no version."""
+    match = re.match(r"^v?(\d+)\.(\d+)\.(\d+)", text.strip())
+    return (int(match[1]), int(match[2]), int(match[3])) if match else (0, 0, 0)
+
+
+def pinned() -> str:
+    """The engine's version that belongs to the locked SDK. Raises CouldNotRun without the SDK."""
+    try:
+        return metadata.version("pulumi")
+    except metadata.PackageNotFoundError:
+        raise CouldNotRun("the engine's Python packages are not installed: suite-deploy doctor --fix") from None
+
+
+def cached_root(version: str) -> Path:
+    """Where this product keeps an engine of its own; `bin/pulumi` below it is taken when it is there."""
+    return user_cache() / "engine" / version
+
+
+def find_engine() -> Engine | None:
+    """The engine to use: the one on PATH, else the pinned one in the cache, else None."""
+    on_path = shutil.which(PROGRAM)
+    if on_path:
+        return Engine(Path(on_path).absolute(), _version(Path(on_path)), "PATH")
+    try:
+        program = cached_root(pinned()) / "bin" / PROGRAM
+    except CouldNotRun:
+        return None
+    return Engine(program, _version(program), "cache") if os.access(program, os.X_OK) else None
+
+
+def require_engine() -> Engine:
+    """The engine to use. Raises CouldNotRun, with the next step, when there is none or its version does not fit."""
+    engine = find_engine()
+    if engine is None:
+        raise CouldNotRun(
+            "the infrastructure engine (pulumi) is not installed: nothing was started.\n"
+            "  Run: suite-deploy doctor --fix   (installs the pinned version for you alone)\n"
+            "  Or put the official program on PATH; where downloads are not allowed: docs/operator/clouds.md."
+        )
+    if not engine.usable:
+        oldest = ".".join(map(str, OLDEST))
+        raise CouldNotRun(
+            f"{engine.program}: version {engine.version} does not fit: {oldest} or a newer {OLDEST[0]}.x is needed.\n"
+            "  Upgrade it, or take it off PATH and run: suite-deploy doctor --fix"
+        )
+    return engine
+
+
+def plugins_wanted(driver: str) -> dict[str, str]:
+    """Provider plugin → version, as the installed Python packages want them; empty for a driver without any."""
+    return {plugin: metadata.version(package) for plugin, package in PLUGINS.get(driver, ())}
+
+
+def _version(program: Path) -> str:
+    environment = clean_environment({"PULUMI_SKIP_UPDATE_CHECK": "true"})
+    try:
+        return capture([program, "version"], environment=environment, timeout=30).strip().removeprefix("v")
+    except CouldNotRun as error:
+        raise CouldNotRun(f"the engine was found and does not start: {error}") from error

@@ -1,0 +1,101 @@
+# SPDX-License-Identifier: MIT
+"""What the engine and the clouds say when something goes wrong → what happened and what to do, in plain words."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+#: (what is looked for, what happened, the next step); the first that fits is said
+_KNOWN: tuple[tuple[re.Pattern[str], str, str], ...] = tuple(
+    (re.compile(pattern, re.IGNORECASE), happened, step)
+    for pattern, happened, step in (
+        (
+            r"incorrect passphrase|passphrase must be set|unable to decrypt|constructing secrets manager",
+            "the engine's state was encrypted with another passphrase",
+            "Put back the value of suite.engine_passphrase that this suite was made with: suite-deploy secrets set",
+        ),
+        (
+            r"\b401\b|authentication failed|requires authentication|invalid (username|credential|signature)"
+            r"|AuthFailure|InvalidAccessKey|SignatureDoesNotMatch|this (credential|application key) (is not|does not)",
+            "the cloud does not accept the credentials",
+            "Look at what is used, without its values: suite-deploy doctor NAME",
+        ),
+        (
+            r"\b403\b|forbidden|AccessDenied|not (authorized|allowed) to|disallowed by policy",
+            "the cloud does not let this account do that",
+            "Give the account the rights listed in docs/operator/clouds.md, or use another one.",
+        ),
+        (
+            r"no suitable endpoint could be found|endpoint .*not found in the catalog|region .*(not found|unknown)"
+            r"|InvalidRegion|no endpoint.*region",
+            "the cloud has no such region for this account",
+            "Compare infrastructure.region with the cloud's own list; regions are case-sensitive.",
+        ),
+        (
+            r"quota|limit ?exceeded|TooManyResources|OverLimit|insufficient (capacity|resources)|no valid host",
+            "the cloud has no room left for that: a quota or its capacity is used up",
+            "What is needed and what is left: suite-deploy preview NAME. Then ask for more, or choose smaller sizes.",
+        ),
+        (
+            r"flavor.*(not found|could not be found|no results)|no flavor|InvalidVmType|vm ?type .*(invalid|unknown)",
+            "the cloud has no such flavor",
+            "Choose one that `suite-deploy preview NAME` lists, and write it as `flavor` of the host.",
+        ),
+        (
+            r"could not (download|install|find) plugin|no resource plugin|failed to (load|install) plugin"
+            r"|plugin .* not found",
+            "a provider plugin of the engine is missing and could not be fetched",
+            "Run: suite-deploy doctor NAME --fix. Without a way out, set `engine.plugins` to a mirror.",
+        ),
+        (
+            r"connection (refused|reset|timed out)|no such host|i/o timeout|TLS handshake|network is unreachable"
+            r"|temporary failure in name resolution|unexpected EOF|max retries|ConnectionError|Bad Gateway|\b50[234]\b",
+            "the connection to the cloud was lost or could not be made",
+            "Nothing is lost: what was made is recorded. Run the same command again once the cloud answers.",
+        ),
+        (
+            r"cannot be deleted[^.]*protected|is protected",
+            "data would be removed and is protected",
+            "Take back the change that asks for it. On purpose, with the data: suite-deploy destroy NAME --with-data",
+        ),
+    )
+)
+_LOCK = re.compile(r"created by (?P<who>\S+) \(pid (?P<pid>\d+)\) at (?P<since>\S+)")
+
+
+def explain(text: str, *, doing: str, log: Path | None = None, unlock: str = "") -> str:
+    """The message for a failed run of the engine.
+
+    text: what the engine said. doing: which command. log: where the whole output is. unlock: the command that removes
+    a lock left behind.
+    """
+    if "currently locked by" in text:
+        return _locked(text, unlock)
+    said = [line for line in (line.strip() for line in text.splitlines()) if line]
+    known = next(((what, step) for pattern, what, step in _KNOWN if pattern.search(text)), None)
+    lines = [known[0] if known else f"the engine could not finish ({doing})"]
+    lines += [f"  {line}" for line in said[:12]]
+    if known:
+        lines.append(f"  {known[1]}")
+    if log:
+        lines.append(f"  The whole output: {log}")
+    return "\n".join(lines)
+
+
+def lock_owners(text: str) -> list[tuple[str, int, str]]:
+    """(user@host, process id, since) of each lock that the engine names."""
+    return [(match["who"], int(match["pid"]), match["since"]) for match in _LOCK.finditer(text)]
+
+
+def _locked(text: str, unlock: str) -> str:
+    owners = lock_owners(text)
+    who = [f"  by {owner} since {since} (process {pid})" for owner, pid, since in owners] or ["  by a run not named"]
+    return "\n".join(
+        [
+            "the engine's state is locked, nothing was touched:",
+            *who,
+            "  If that run still goes on, wait for it to end.",
+            f"  If it was killed or its machine is gone: {unlock or 'suite-deploy doctor NAME --unlock'}",
+        ]
+    )

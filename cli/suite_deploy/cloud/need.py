@@ -1,0 +1,121 @@
+# SPDX-License-Identifier: MIT
+"""What a plan asks of a cloud in countable things: hosts, processors, memory, volumes, addresses."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from .plan import Step
+
+#: Outscale's flavors say what they are: tina, generation, cores, memory in GiB, performance
+_TINA = re.compile(r"^tinav\d+\.c(\d+)r(\d+)(p\d)?$")
+#: last part of a type token → what it counts as, for types that are one of something and nothing more
+_ONE_OF = {
+    "Network": "networks",
+    "Net": "networks",
+    "Subnet": "subnets",
+    "Router": "routers",
+    "Port": "ports",
+    "SecGroup": "security groups",
+    "SecurityGroup": "security groups",
+    "SecGroupRule": "firewall rules",
+    "FloatingIp": "public addresses",
+    "PublicIp": "public addresses",
+    "ServerGroup": "groups of separate hosts",
+    "NatService": "NAT services",
+    "InternetService": "internet services",
+}
+_HOSTS = ("Instance", "Vm")
+
+
+@dataclass(frozen=True)
+class Size:
+    """A flavor: its name, processors and MiB of memory."""
+
+    name: str
+    vcpus: int
+    memory_mib: int
+
+    def __str__(self) -> str:
+        return f"{self.name} ({self.vcpus} vCPU, {self.memory_mib / 1024:g} GiB)"
+
+
+@dataclass(frozen=True)
+class Disk:
+    """A volume: GiB and the cloud's name of its type, "" for the cloud's default."""
+
+    gib: int
+    type: str = ""
+
+
+def flavor_of(inputs: Mapping[str, Any]) -> str:
+    """The flavor that a host's inputs name, by name or id."""
+    return str(next((inputs[key] for key in ("flavorName", "flavorId", "vmType") if inputs.get(key)), ""))
+
+
+def size_of(flavor: str, known: Mapping[str, Size]) -> Size | None:
+    """A flavor's size, from what the cloud lists (by name or id) or from a name that says it."""
+    if flavor in known:
+        return known[flavor]
+    match = _TINA.match(flavor)
+    return Size(flavor, int(match[1]), int(match[2]) * 1024) if match else None
+
+
+def disks_of(step_type: str, inputs: Mapping[str, Any]) -> list[Disk]:
+    """The volumes that a resource with these inputs is or brings along."""
+    last = step_type.rpartition(":")[2]
+    if last == "Volume":
+        return [Disk(int(inputs.get("size") or 0), str(inputs.get("volumeType") or ""))]
+    if last == "Instance":
+        return [
+            Disk(int(device["volumeSize"]), str(device.get("volumeType") or ""))
+            for device in inputs.get("blockDevices") or []
+            if device.get("destinationType") == "volume" and device.get("volumeSize")
+        ]
+    if last == "Vm" and inputs.get("rootSize"):
+        return [Disk(int(inputs["rootSize"]), str(inputs.get("rootType") or ""))]
+    return []
+
+
+def is_host(step: Step) -> bool:
+    """Whether a step is about a host."""
+    return step.type.rpartition(":")[2] in _HOSTS
+
+
+def needs(steps: Iterable[Step], known: Mapping[str, Size]) -> tuple[Counter[str], list[str]]:
+    """What would be taken from the quota, counted, and the flavors nobody knows.
+
+    A resource that is replaced takes the place of its predecessor; one that is changed counts by the difference.
+    """
+    total: Counter[str] = Counter()
+    unknown: list[str] = []
+    for step in steps:
+        if step.action == "create":
+            total.update(_taken(step.type, step.inputs, known, unknown))
+        elif step.action in ("change", "replace"):
+            total.update(_taken(step.type, step.inputs, known, unknown))
+            total.subtract(_taken(step.type, step.before, known, []))
+    return Counter({name: count for name, count in total.items() if count > 0}), sorted(set(unknown))
+
+
+def _taken(type: str, inputs: Mapping[str, Any], known: Mapping[str, Size], unknown: list[str]) -> Counter[str]:
+    last = type.rpartition(":")[2]
+    taken: Counter[str] = Counter()
+    if last in _ONE_OF:
+        taken[_ONE_OF[last]] += 1
+    if last in _HOSTS:
+        taken["hosts"] += 1
+        size = size_of(flavor_of(inputs), known)
+        if size:
+            taken["vCPU"] += size.vcpus
+            taken["memory MiB"] += size.memory_mib
+        elif flavor_of(inputs):
+            unknown.append(flavor_of(inputs))
+    for disk in disks_of(type, inputs):
+        taken["volumes"] += 1
+        taken["volume GiB"] += disk.gib
+    return taken

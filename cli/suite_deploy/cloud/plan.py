@@ -1,0 +1,130 @@
+# SPDX-License-Identifier: MIT
+"""What the engine says it would do, as one step per resource, and how a person reads it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from ..model.outputs import PlanItem
+
+Action = Literal["create", "change", "replace", "remove", "keep"]
+
+#: the engine's operation → what a person calls it; the others are halves of these or look only
+ACTIONS: dict[str, Action] = {
+    "create": "create",
+    "import": "create",
+    "update": "change",
+    "replace": "replace",
+    "delete": "remove",
+    "same": "keep",
+}
+#: resources of the engine's own, not of the cloud
+_OWN = ("pulumi:pulumi:", "pulumi:providers:")
+#: last part of a type token → what a person calls it
+_KINDS = {
+    "Instance": "host",
+    "Vm": "host",
+    "Volume": "volume",
+    "FloatingIp": "public address",
+    "PublicIp": "public address",
+    "SecGroup": "security group",
+    "SecGroupRule": "firewall rule",
+    "Container": "bucket",
+    "Storage": "bucket",
+    "Bucket": "bucket",
+    "Keypair": "SSH key",
+    "ServerGroup": "group of separate hosts",
+    "RouterInterface": "router interface",
+    "VolumeAttach": "volume attachment",
+    "FloatingIpAssociate": "public address in use",
+    "NetworkPrivate": "network",
+    "NetworkPrivateSubnet": "subnet",
+    "NetworkPrivateSubnetV2": "subnet",
+    "Ec2Credential": "key of the object store",
+    "Ec2CredentialV3": "key of the object store",
+    "UserS3Credential": "key of the object store",
+    "UserS3Policy": "policy of the object store",
+    "User": "account of the object store",
+    "Net": "network",
+}
+
+
+@dataclass(frozen=True)
+class Step:
+    """What happens to one resource of the cloud.
+
+    type, urn, name: as the engine calls it. protected: whether it holds data and may not go unasked.
+    changed: names of the inputs that differ. inputs, before: as the program wants them and as they were, no secrets.
+    """
+
+    action: Action
+    type: str
+    urn: str
+    name: str
+    protected: bool = False
+    changed: tuple[str, ...] = ()
+    inputs: Mapping[str, Any] = field(default_factory=dict)
+    before: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def kind(self) -> str:
+        """What a person calls a resource of this type."""
+        last = self.type.rpartition(":")[2]
+        return _KINDS.get(last) or re.sub(r"(?<=[a-z0-9])(?=[A-Z])", " ", last).lower()
+
+    @property
+    def loses_data(self) -> bool:
+        """Whether data would go with it."""
+        return self.protected and self.action in ("replace", "remove")
+
+
+def step_of(
+    op: str,
+    type: str,
+    urn: str,
+    *,
+    old: Mapping[str, Any] | None = None,
+    new: Mapping[str, Any] | None = None,
+    changed: Iterable[str] = (),
+) -> Step | None:
+    """One of the engine's own steps as ours; None for what changes nothing in the cloud.
+
+    old, new: state before and after, as the engine's events have it: `custom`, `protect`, `inputs`.
+    """
+    action = ACTIONS.get(op)
+    state = new or old or {}
+    if action is None or type.startswith(_OWN) or state.get("custom") is False:
+        return None
+    protected = bool((old or {}).get("protect") or (new or {}).get("protect"))
+    before = (old or {}).get("inputs") or {}
+    name, because = urn.rpartition("::")[2], tuple(sorted(set(changed)))
+    return Step(action, type, urn, name, protected, because, state.get("inputs") or {}, before)
+
+
+def plan_items(steps: Iterable[Step]) -> list[PlanItem]:
+    """The steps as a driver's preview, what destroys data first, then by kind and name."""
+
+    def rank(step: Step) -> tuple[bool, str, str]:
+        return (not step.loses_data, step.kind, step.name)
+
+    return [PlanItem(step.action, step.kind, step.name, _detail(step)) for step in sorted(steps, key=rank)]
+
+
+def _detail(step: Step) -> str:
+    because = f"because of {', '.join(step.changed)}" if step.changed and step.action in ("change", "replace") else ""
+    if step.loses_data:
+        what = "REPLACED" if step.action == "replace" else "REMOVED"
+        return " ".join(filter(None, (f"DATA WOULD BE LOST: {what}", because)))
+    return because
+
+
+def counts(steps: Iterable[Step]) -> dict[str, dict[str, int]]:
+    """Kind → action → how many."""
+    result: dict[str, dict[str, int]] = {}
+    for step in steps:
+        row = result.setdefault(step.kind, {})
+        row[step.action] = row.get(step.action, 0) + 1
+    return dict(sorted(result.items()))

@@ -1,0 +1,249 @@
+# SPDX-License-Identifier: MIT
+"""Asks a cloud for its flavors and for what is left of the quota. Reads only."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from ..errors import CouldNotRun
+from ..model.deployment import Deployment
+from ..model.suite import Cloud, OpenStack, Outscale, Ovh
+from .credentials import Credentials
+from .need import Size
+
+#: OVHcloud's sign-in for the public cloud, by the company of the account; source: OVHcloud's guides
+OVH_AUTH = {
+    "ovh-eu": "https://auth.cloud.ovh.net/v3",
+    "ovh-ca": "https://auth.cloud.ovh.net/v3",
+    "ovh-us": "https://auth.cloud.ovh.us/v3",
+}
+#: name of a quota at Outscale → what it counts. Source: ReadQuotas, as Outscale's own tests of it list them.
+_OUTSCALE = {
+    "vm_limit": "hosts",
+    "core_limit": "vCPU",
+    "memory_limit": "memory MiB",
+    "ip_limit": "public addresses",
+    "volume_limit": "volumes",
+    "volume_size_limit": "volume GiB",
+    "sg_limit": "security groups",
+    "vpc_limit": "networks",
+    "nat_gateway_limit": "NAT services",
+    "igw_limit": "internet services",
+}
+
+
+@dataclass(frozen=True)
+class Left:
+    """What a quota allows and what is in use. limit: None when there is none."""
+
+    limit: int | None
+    used: int
+
+    @property
+    def free(self) -> int | None:
+        """What may still be taken; None: as much as wanted."""
+        return None if self.limit is None else max(self.limit - self.used, 0)
+
+
+@dataclass(frozen=True)
+class Room:
+    """What a cloud has. flavors: by name and by id. left: what is counted → quota. silent: why something is absent."""
+
+    flavors: Mapping[str, Size] = field(default_factory=dict)
+    left: Mapping[str, Left] = field(default_factory=dict)
+    silent: tuple[str, ...] = ()
+
+
+def auth_url(infrastructure: Cloud) -> str:
+    """Where this cloud signs people in."""
+    if isinstance(infrastructure, OpenStack):
+        return infrastructure.auth_url
+    if isinstance(infrastructure, Ovh):
+        return OVH_AUTH[infrastructure.endpoint]
+    assert isinstance(infrastructure, Outscale)
+    return infrastructure.endpoint or f"https://api.{infrastructure.region}.outscale.com/api/v1"
+
+
+def ask(deployment: Deployment, credentials: Credentials) -> Room:
+    """Flavors and quota of the cloud. Raises CouldNotRun for credentials refused, a region unknown, no answer."""
+    infrastructure = deployment.suite.infrastructure
+    assert isinstance(infrastructure, Cloud)
+    return (
+        _outscale(infrastructure, credentials)
+        if deployment.driver == "outscale"
+        else _openstack(infrastructure, credentials)
+    )
+
+
+def connect(infrastructure: Cloud, credentials: Credentials) -> Any:
+    """A client of an OpenStack cloud that takes nothing from the environment or from files."""
+    import openstack
+
+    auth = {
+        name.removeprefix("OS_").lower(): value
+        for name, value in credentials.variables.items()
+        if name.startswith("OS_") and name != "OS_CACERT"
+    }
+    kind = "v3token" if "token" in auth else "v3password"
+    if "application_credential_secret" in auth:
+        kind = "v3applicationcredential"
+        # it brings its project along, and the sign-in refuses another
+        auth = {name: value for name, value in auth.items() if not name.startswith("project")}
+    elif kind == "v3password":
+        auth.setdefault("user_domain_name", "Default") if "user_domain_id" not in auth else None
+        if "project_id" not in auth and "project_domain_id" not in auth:
+            auth.setdefault("project_domain_name", "Default")
+    overrides: dict[str, Any] = {
+        f"{service.replace('-', '_')}_endpoint_override": url for service, url in infrastructure.endpoints.items()
+    }
+    return openstack.connect(
+        auth_type=kind,
+        auth={"auth_url": auth_url(infrastructure), **auth},
+        region_name=infrastructure.region,
+        cacert=credentials.variables.get("OS_CACERT"),
+        load_envvars=False,
+        load_yaml_config=False,
+        **overrides,
+    )
+
+
+def _openstack(infrastructure: Cloud, credentials: Credentials) -> Room:
+    from keystoneauth1 import exceptions as refused
+    from openstack import exceptions as failed
+
+    where = f"{auth_url(infrastructure)}, region {infrastructure.region}"
+    silent: list[str] = []
+    try:
+        cloud = connect(infrastructure, credentials)
+        cloud.authorize()
+        _require_region(cloud, infrastructure.region)
+        flavors: dict[str, Size] = {}
+        for item in cloud.compute.flavors():
+            size = Size(str(item.name), int(item.vcpus), int(item.ram))
+            flavors |= {str(item.name): size, str(item.id): size}
+        left = _compute(cloud.compute.get_limits().absolute)
+        left |= _maybe("volumes", silent, lambda: _volumes(cloud.block_storage.get_limits().absolute))
+        left |= _maybe("networks", silent, lambda: _networks(cloud))
+    except refused.Unauthorized as error:
+        raise CouldNotRun(_said(where, "the cloud does not accept the credentials", error, _CREDENTIALS)) from None
+    except refused.EndpointNotFound as error:
+        raise CouldNotRun(_said(where, "the cloud has no such region for this account", error, _REGION)) from None
+    except refused.ConnectFailure as error:
+        raise CouldNotRun(_said(where, "the cloud does not answer", error, _AGAIN)) from None
+    except (refused.ClientException, failed.SDKException) as error:
+        raise CouldNotRun(_said(where, "the cloud could not be asked for its quota", error, "")) from None
+    return Room(flavors, left, tuple(silent))
+
+
+_CREDENTIALS = "What is used, without its values: suite-deploy doctor NAME"
+_REGION = "Compare infrastructure.region with the cloud's own list; regions are case-sensitive."
+_AGAIN = "Nothing was touched. Run the same command again once it answers; see suite-deploy doctor NAME."
+
+
+def _said(where: str, what: str, error: Exception, step: str) -> str:
+    text = str(error).strip().splitlines()
+    return "\n".join(
+        f"  {line}" if index else line
+        for index, line in enumerate(
+            filter(None, [f"{where}: {what}", text[0] if text else type(error).__name__, step])
+        )
+    )
+
+
+def _require_region(cloud: Any, region: str) -> None:
+    """Raise CouldNotRun when the account's catalogue does not have the region, naming those it has."""
+    catalogue = cloud.session.auth.get_access(cloud.session).service_catalog.catalog
+    regions = sorted({str(point.get("region")) for entry in catalogue for point in entry.get("endpoints", ())})
+    if regions and region not in regions:
+        raise CouldNotRun(
+            f"infrastructure.region: the cloud has no region {region!r} for this account.\n"
+            f"  There is: {', '.join(regions)}.\n  {_REGION}"
+        )
+
+
+def _maybe(what: str, silent: list[str], read: Callable[[], dict[str, Left]]) -> dict[str, Left]:
+    """A part of the quota that some clouds do not show."""
+    from keystoneauth1 import exceptions as refused
+    from openstack import exceptions as failed
+
+    try:
+        return read()
+    except (refused.ClientException, failed.SDKException) as error:
+        silent.append(f"quota of {what}: {str(error).strip().splitlines()[0]}")
+        return {}
+
+
+def _limit(limit: Any, used: Any) -> Left:
+    return Left(None if limit is None or int(limit) < 0 else int(limit), int(used or 0))
+
+
+def _compute(found: Any) -> dict[str, Left]:
+    return {
+        "hosts": _limit(found.instances, found.instances_used),
+        "vCPU": _limit(found.total_cores, found.total_cores_used),
+        "memory MiB": _limit(found.total_ram, found.total_ram_used),
+        "groups of separate hosts": _limit(found.server_groups, found.server_groups_used),
+    }
+
+
+def _volumes(found: Any) -> dict[str, Left]:
+    return {
+        "volumes": _limit(found.max_total_volumes, found.total_volumes_used),
+        "volume GiB": _limit(found.max_total_volume_gigabytes, found.total_gigabytes_used),
+    }
+
+
+def _networks(cloud: Any) -> dict[str, Left]:
+    found = cloud.network.get_quota(cloud.current_project_id, details=True)
+    names = {
+        "public addresses": found.floating_ips,
+        "networks": found.networks,
+        "subnets": found.subnets,
+        "routers": found.routers,
+        "ports": found.ports,
+        "security groups": found.security_groups,
+        "firewall rules": found.security_group_rules,
+    }
+    return {
+        name: _limit(item.get("limit"), int(item.get("used") or 0) + int(item.get("reserved") or 0))
+        for name, item in names.items()
+        if isinstance(item, Mapping)
+    }
+
+
+def _outscale(infrastructure: Cloud, credentials: Credentials) -> Room:
+    import requests
+    from osc_sdk_python import Gateway
+
+    where = f"{auth_url(infrastructure)}, region {infrastructure.region}"
+    try:
+        gateway = Gateway(
+            access_key=credentials.variables["OSC_ACCESS_KEY"],
+            secret_key=credentials.variables["OSC_SECRET_KEY"],
+            region=infrastructure.region,
+        )
+        if isinstance(infrastructure, Outscale) and infrastructure.endpoint:
+            gateway.endpoint = infrastructure.endpoint
+        answer = gateway.ReadQuotas(Filters={"QuotaTypes": ["global"]})
+    except requests.ConnectionError as error:
+        raise CouldNotRun(_said(where, "the cloud does not answer", error, _AGAIN)) from None
+    except requests.RequestException as error:
+        status = error.response.status_code if error.response is not None else 0
+        what = "the cloud does not accept the credentials" if status in (401, 403) else "the cloud refused to answer"
+        raise CouldNotRun(_said(where, what, error, _CREDENTIALS)) from None
+    return Room({}, outscale_left(answer))
+
+
+def outscale_left(answer: Mapping[str, Any]) -> dict[str, Left]:
+    """The answer of ReadQuotas as quota; a maximum of 0 means that there is none."""
+    left = {}
+    for kind in answer.get("QuotaTypes") or ():
+        for quota in kind.get("Quotas") or () if kind.get("QuotaType") == "global" else ():
+            name = _OUTSCALE.get(str(quota.get("Name")))
+            if name:
+                factor = 1024 if name == "memory MiB" else 1
+                limit = int(quota.get("MaxValue") or 0) * factor
+                left[name] = Left(limit or None, int(quota.get("UsedValue") or 0) * factor)
+    return left

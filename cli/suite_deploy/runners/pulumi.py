@@ -1,0 +1,325 @@
+# SPDX-License-Identifier: MIT
+"""Runs the engine through the SDK's Automation API: own state place, cleaned environment, events, graceful stop.
+
+Loads the SDK: import it inside functions. Needs the extra `cloud`.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import socket
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import yaml
+from pulumi import automation
+from pulumi.automation.errors import CommandError, ConcurrentUpdateError, StackNotFoundError
+from pulumi.automation.events import DiagnosticEvent, EngineEvent, StepEventMetadata
+
+from ..cloud.engine import Engine
+from ..cloud.failures import explain, lock_owners
+from ..cloud.plan import Step, step_of
+from ..errors import CouldNotRun
+from ..model.outputs import Progress
+from .engine_process import EngineCommand
+
+#: inputs that say whether a bucket is emptied when it goes
+_EMPTIED = {"forceDestroy", "force_destroy"}
+_COLOURS = re.compile(r"<\{%[^%]*%\}>")
+_DOING = {
+    "create": "creating",
+    "create-replacement": "creating anew",
+    "delete-replaced": "removing the replaced",
+    "update": "changing",
+    "delete": "removing",
+    "refresh": "looking at",
+}
+
+
+@dataclass(frozen=True)
+class Project:
+    """One stack of one engine project, and all its children may know.
+
+    name, stack: the engine's names. program: the folder of `__main__.py`; nothing is written there.
+    work: private folder for the project file and the stack's settings. config: the stack's settings.
+    environment: every variable of the child, credentials and passphrase among them. interpreter: prefix of the Python
+    environment the program runs in. pack: folder of the policy pack, None to leave it out. log: file for its output.
+    unlock: the command that removes a lock left behind.
+    """
+
+    name: str
+    stack: str
+    program: Path
+    work: Path
+    config: Mapping[str, str]
+    environment: Mapping[str, str] = field(repr=False)
+    interpreter: Path = Path(sys.prefix)
+    pack: Path | None = None
+    log: Path | None = None
+    unlock: str = ""
+    secrets_provider: str = ""
+
+
+class EngineStack:
+    """A stack of the engine: what it would do, do it, its outputs, remove it, unlock it.
+
+    redact: takes secrets out of a line. note: told what the operator must know at once.
+    """
+
+    def __init__(
+        self, engine: Engine, project: Project, redact: Callable[[str], str], note: Progress = lambda text: None
+    ) -> None:
+        self.project = project
+        self._redact, self._note = redact, note
+        self._command = EngineCommand(engine, project.environment, project.log, redact, note)
+        self._errors: list[str] = []
+        self._stack: automation.Stack | None = None
+
+    def exists(self) -> bool:
+        """Whether the state holds this stack."""
+        try:
+            self._open(create=False)
+        except StackNotFoundError:
+            return False
+        except CommandError as error:
+            raise self._failure(error, "reading the state") from error
+        return True
+
+    def preview(self, progress: Progress = lambda text: None) -> list[Step]:
+        """What `up` would do now, after looking at the cloud. Changes nothing in the cloud."""
+        steps: dict[str, Step] = {}
+        self._run(
+            "preview", lambda stack, seen: stack.preview(refresh=True, on_event=seen, **self._packs()), progress, steps
+        )
+        return list(steps.values())
+
+    def up(self, progress: Progress) -> list[Step]:
+        """Bring the cloud to the wanted state; what was deleted behind the engine's back is made again."""
+        steps: dict[str, Step] = {}
+        self._run(
+            "up",
+            lambda stack, seen: stack.up(refresh=True, on_event=seen, show_secrets=False, **self._packs()),
+            progress,
+            steps,
+        )
+        return list(steps.values())
+
+    def outputs(self) -> tuple[dict[str, Any], frozenset[str]]:
+        """The stack's exports by name, secrets included, and the names of those that are secret."""
+        try:
+            found = self._open(create=False).outputs()
+        except CommandError as error:
+            raise self._failure(error, "reading the outputs") from error
+        return {name: item.value for name, item in found.items()}, frozenset(
+            n for n, item in found.items() if item.secret
+        )
+
+    def resources(self) -> list[dict[str, Any]]:
+        """Every resource in the state: urn, type, id, protect … (secrets stay encrypted)."""
+        return list((self._export().get("deployment") or {}).get("resources") or [])
+
+    def cut_off(self) -> list[str]:
+        """Names of resources whose creation an earlier run began and never saw the end of."""
+        pending = (self._export().get("deployment") or {}).get("pending_operations") or []
+        return [
+            str(item.get("resource", {}).get("urn", "")).rpartition("::")[2]
+            for item in pending
+            if item.get("type") == "creating"
+        ]
+
+    def destroy(self, progress: Progress, *, with_data: bool) -> list[dict[str, Any]]:
+        """Remove what `up` made, protected resources only with_data; returns the resources that are left.
+
+        The program is not run: what may no longer be deployed can still be removed.
+        """
+        if with_data:
+            self._release_data()
+        self._run(
+            "destroy",
+            lambda stack, seen: stack.destroy(
+                refresh=True, on_event=seen, exclude_protected=not with_data or None, show_secrets=False
+            ),
+            progress,
+            {},
+        )
+        if not with_data:
+            return self.resources()
+        self._plain(["stack", "rm", "--yes", self.project.stack], "removing the state")
+        return []
+
+    def _release_data(self) -> None:
+        """In the state: data may go, and a bucket goes with what is in it. Secrets in it stay encrypted."""
+        state = self._export()
+        for resource in (state.get("deployment") or {}).get("resources") or []:
+            resource.pop("protect", None)
+            for values in (resource.get("inputs") or {}, resource.get("outputs") or {}):
+                values.update(dict.fromkeys(_EMPTIED & values.keys(), True))
+        path = self.project.work / "release.json"
+        _write(path, json.dumps(state))
+        try:
+            words = ["stack", "import", "--file", str(path), "--stack", self.project.stack]
+            self._plain(words, "taking the protection off data")
+        finally:
+            path.unlink(missing_ok=True)
+
+    def unlock(self) -> None:
+        """Remove a lock that a run left behind. Dangerous while that run goes on."""
+        try:
+            self._open(create=False).cancel()
+        except CommandError as error:
+            raise self._failure(error, "removing the lock") from error
+
+    def _packs(self) -> dict[str, Any]:
+        return {"policy_packs": [str(self.project.pack)]} if self.project.pack else {}
+
+    def _plain(self, words: Sequence[str], doing: str) -> str:
+        try:
+            stack = self._open(create=False)
+            return str(stack.workspace.pulumi_command.run(list(words), stack.workspace.work_dir, {}).stdout)
+        except CommandError as error:
+            raise self._failure(error, doing) from error
+
+    def _export(self) -> dict[str, Any]:
+        text = self._plain(["stack", "export", "--stack", self.project.stack], "reading the state")
+        return dict(json.loads(text))
+
+    def _run(
+        self,
+        doing: str,
+        call: Callable[[automation.Stack, Callable[[EngineEvent], None]], object],
+        progress: Progress,
+        steps: dict[str, Step],
+    ) -> None:
+        self._errors = []
+
+        def seen(event: EngineEvent) -> None:
+            if event.resource_pre_event:
+                metadata = event.resource_pre_event.metadata
+                _note_step(metadata, steps)
+                if metadata.op.value in _DOING and not event.resource_pre_event.planning:
+                    progress(f"{_DOING[metadata.op.value]} {metadata.urn.rpartition('::')[2]}")
+            elif event.diagnostic_event:
+                self._diagnostic(event.diagnostic_event)
+            elif event.policy_event and event.policy_event.enforcement_level == "mandatory":
+                self._errors.append(f"refused by policy: {_plain_text(event.policy_event.message)}")
+
+        try:
+            try:
+                call(self._open(create=doing != "destroy"), seen)
+            except ConcurrentUpdateError as error:
+                if not _left_behind(str(error)):
+                    raise
+                self._note("removing the lock of a run on this machine that has ended")
+                self._open(create=False).cancel()
+                self._errors = []
+                call(self._open(create=False), seen)
+        except CommandError as error:
+            raise self._failure(error, doing) from error
+
+    def _diagnostic(self, event: DiagnosticEvent) -> None:
+        if event.severity == "error":
+            text = _plain_text(event.message)
+            name = (event.urn or "").rpartition("::")[2]
+            if text and text != "update failed":
+                self._errors.append(f"{name}: {text}" if name else text)
+
+    def _failure(self, error: CommandError, doing: str) -> CouldNotRun:
+        said = list(dict.fromkeys(self._errors)) or [_tail(str(error))]
+        locked = isinstance(error, ConcurrentUpdateError)
+        text = str(error) if locked else "\n".join(said)
+        return CouldNotRun(self._redact(explain(text, doing=doing, log=self.project.log, unlock=self.project.unlock)))
+
+    def _open(self, *, create: bool) -> automation.Stack:
+        """The stack, made when wanted. Raises the SDK's errors."""
+        if self._stack is None:
+            project = self.project
+            project.work.mkdir(parents=True, exist_ok=True, mode=0o700)
+            _write(project.work / "Pulumi.yaml", _project_file(project))
+            workspace = automation.LocalWorkspace(
+                work_dir=str(project.work),
+                pulumi_command=self._command,
+                secrets_provider=project.secrets_provider or None,
+            )
+            settings = project.work / f"Pulumi.{project.stack}.yaml"
+            try:
+                opened = automation.Stack.select(project.stack, workspace)
+            except StackNotFoundError:
+                if not create:
+                    raise
+                settings.unlink(missing_ok=True)
+                opened = automation.Stack.create(project.stack, workspace)
+            _write_settings(settings, project, opened)
+            self._stack = opened
+        return self._stack
+
+
+def _project_file(project: Project) -> str:
+    runtime = {"name": "python", "options": {"toolchain": "pip", "virtualenv": str(project.interpreter)}}
+    content = {"name": project.name, "main": str(project.program), "runtime": runtime}
+    return yaml.safe_dump(content, sort_keys=False)
+
+
+def _write_settings(path: Path, project: Project, stack: automation.Stack) -> None:
+    """The stack's settings: ours, and the salt of its passphrase, from the state where this machine has none yet."""
+    known = yaml.safe_load(path.read_text()) if path.exists() else {}
+    content: dict[str, Any] = dict(known or {})
+    if "encryptionsalt" not in content:
+        command = stack.workspace.pulumi_command
+        text = command.run(["stack", "export", "--stack", project.stack], stack.workspace.work_dir, {}).stdout
+        providers = (json.loads(text).get("deployment") or {}).get("secrets_providers") or {}
+        salt = (providers.get("state") or {}).get("salt")
+        if salt:
+            content["encryptionsalt"] = salt
+    content["config"] = dict(project.config)
+    _write(path, yaml.safe_dump(content, sort_keys=True))
+
+
+def _write(path: Path, content: str) -> None:
+    temporary = path.with_name(path.name + ".tmp")
+    temporary.touch(mode=0o600)
+    temporary.write_text(content, encoding="utf-8")
+    temporary.replace(path)
+
+
+def _note_step(metadata: StepEventMetadata, steps: dict[str, Step]) -> None:
+    old, new = (vars(state) if state else None for state in (metadata.old, metadata.new))
+    changed = metadata.keys or metadata.diffs or ()
+    step = step_of(metadata.op.value, metadata.type, metadata.urn, old=old, new=new, changed=changed)
+    # A replacement comes as several steps; the one that says so counts, whatever comes after it.
+    if step and not (metadata.urn in steps and steps[metadata.urn].action == "replace"):
+        steps[metadata.urn] = step
+
+
+def _left_behind(text: str) -> bool:
+    """Whether every lock the engine names is of a process of this machine that is no more: it protects nobody.
+
+    The suite's own lock, which ends with its holder, is held by us while the engine runs.
+    """
+    owners = lock_owners(text)
+    here = f"@{socket.gethostname()}"
+    return bool(owners) and all(who.endswith(here) and not _runs(pid) for who, pid, _ in owners)
+
+
+def _runs(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
+
+
+def _plain_text(message: str) -> str:
+    return _COLOURS.sub("", message).strip()
+
+
+def _tail(text: str) -> str:
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    errors = [line for line in lines if line.startswith(("error:", "stderr: error:"))]
+    return "\n".join(errors or lines[-5:])
