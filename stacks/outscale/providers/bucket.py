@@ -22,12 +22,16 @@ _METHODS = ["GET", "HEAD", "PUT", "POST"]
 
 
 class BucketInputs(Inputs):
-    """bucket_name: unique in the region, of everybody. endpoint: of the object store. encryption: at rest."""
+    """bucket_name: unique in the region, of everybody. endpoint: of the object store. encryption: at rest.
+
+    force_destroy: whether its removal empties it first, old versions too; otherwise only an empty one can be removed.
+    """
 
     bucket_name: str = Field(pattern=r"^[a-z0-9][a-z0-9-]{1,61}[a-z0-9]$")
     versioning: bool = True
     encryption: str = Field(default="AES256", pattern=r"^AES256$")
     cors_origins: tuple[str, ...] = ()
+    force_destroy: bool = False
 
 
 class BucketProvider(Provider[BucketInputs]):
@@ -58,10 +62,9 @@ class BucketProvider(Provider[BucketInputs]):
         return UpdateResult(self._shown(store, inputs))
 
     def delete(self, _id: str, _props: dict[str, Any]) -> None:
-        """Empties it, old versions too: the engine asks for this only once the protection was lifted on purpose."""
         store = Store(str(_props["region"]), str(_props["endpoint"]))
         if store.state(_id) is not None:
-            store.remove(_id)
+            store.remove(_id, everything=_props.get("forceDestroy") is True)
 
     def _shown(self, store: Store, inputs: BucketInputs) -> dict[str, Any]:
         return {**inputs.dump(), **(store.state(inputs.bucket_name) or {})}
@@ -141,9 +144,9 @@ class Store:
             else:
                 self._ask("delete_bucket_cors", Bucket=name)
 
-    def remove(self, name: str) -> None:
-        """Every version of every object, then the bucket."""
-        while True:
+    def remove(self, name: str, *, everything: bool) -> None:
+        """Remove the bucket; with `everything`, every version of every object before. Raises OutscaleError."""
+        while everything:
             page = self._ask("list_object_versions", Bucket=name) or {}
             found = [*page.get("Versions", []), *page.get("DeleteMarkers", [])]
             if not found:

@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from .base import Provider
 from .client import Answer, Client
@@ -53,10 +53,18 @@ class SecurityGroupInputs(Inputs):
     """net_id: whose it is. group_name: unique in the Net. outbound_rules: everything when not given."""
 
     net_id: str
-    group_name: str = Field(min_length=1, max_length=255, pattern=r"^(?!sg-)[A-Za-z0-9 _.:/()#,@\[\]+=&;{}!$*-]+$")
+    group_name: str = Field(min_length=1, max_length=255, pattern=r"^[A-Za-z0-9 _.:/()#,@\[\]+=&;{}!$*-]+$")
     description: str = Field(min_length=1, max_length=255)
     inbound_rules: tuple[Rule, ...] = ()
     outbound_rules: tuple[Rule, ...] = (Rule.model_validate(_EVERYTHING),)
+
+    @field_validator("group_name")
+    @classmethod
+    def _no_id(cls, value: str) -> str:
+        """The API keeps this beginning for ids, and we tell names from ids by it."""
+        if value.startswith("sg-"):
+            raise ValueError("must not begin with sg-")
+        return value
 
 
 class SecurityGroupProvider(Provider[SecurityGroupInputs]):
