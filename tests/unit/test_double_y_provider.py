@@ -31,7 +31,7 @@ WRONG = [
     ("COLLABORATION_BACKEND_BASE_URL", "https://docs.doubles.example/"),
     ("COLLABORATION_SERVER_ORIGIN", "docs.doubles.example"),
     ("COLLABORATION_SERVER_SECRET", "secret-api-key"),
-    ("COLLABORATION_SERVER_SECRET", "short"),
+    ("COLLABORATION_SERVER_SECRET", "tiny"),
     ("Y_PROVIDER_API_KEY", "yprovider-api-key"),
     ("COLLABORATION_LOGGING", "yes"),
     ("PORT", "http"),
