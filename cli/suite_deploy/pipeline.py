@@ -144,10 +144,14 @@ def resolve_images(session: Session, outputs: StackOutputs, progress: Progress) 
             wanted.setdefault(f"{image.name}:{image.tag}", []).append(component.slug)
     if deployment.is_local:
         registry = str(outputs.facts["registry"])
-        resolution = resolve_local(list(wanted), registry, machine_cache(), deployment.images_lock, progress)
+        mirror = deployment.suite.images.mirror
+        lock_path = deployment.images_lock
+        resolution = resolve_local(list(wanted), registry, machine_cache(), lock_path, progress, mirror=mirror)
         for upstream, reason in resolution.skipped.items():
             session.skipped |= dict.fromkeys(wanted[upstream], f"{upstream}: {reason}")
         drop_skipped(session)
+        for slug, why in sorted(session.skipped.items()):
+            progress(f"SKIPPED {slug}: {why}")
         return dict(resolution.pinned)
     return resolve_locked(list(wanted), deployment)
 

@@ -29,7 +29,6 @@ _MISSING: tuple[tuple[tuple[str, ...], Callable[[SuiteFile], bool], str], ...] =
     ),
     (("tls", "issuer"), lambda suite: suite.tls.issuer == "acme", "certificates by ACME"),
     (("network", "proxy"), lambda suite: suite.network.proxy is not None, "a proxy for outbound calls"),
-    (("images", "mirror"), lambda suite: suite.images.mirror is not None, "an image mirror"),
     (("backup",), lambda suite: suite.backup is not None, "backups to a remote target"),
     (("monitoring",), lambda suite: suite.monitoring is not None, "sending metrics"),
     (("mail",), lambda suite: suite.mail is not None, "sending mail"),
