@@ -114,7 +114,7 @@ class Suite:
 
     def run(self, verb: str, *words: str, **environment: str) -> Ran:
         """`./suite-deploy VERB <this suite> …`."""
-        return suite_deploy(verb, self.path, *words, **environment)
+        return suite_deploy(verb, self.path, *words, timeout=1500, **environment)
 
     def destroy(self, *words: str) -> Ran:
         return self.run("destroy", "--yes", "--confirm", self.name, *words)

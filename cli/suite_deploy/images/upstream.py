@@ -41,7 +41,10 @@ _ANSWERS: tuple[tuple[str, str], ...] = (
     ),
     (r"toomanyrequests|status 429", "it limits how often it is asked: log in (skopeo login {host}) or come back later"),
 )
+#: how skopeo words a failure on the side it copies to
+_WRITING = r"destination|writing (?:blob|manifest)|uploading|initiating layer upload"
 Result = TypeVar("Result")
+Asked = TypeVar("Asked")
 
 
 @dataclass(frozen=True)
@@ -159,7 +162,8 @@ def copy_all(images: Mapping[Wanted, str], to: str, progress: Progress) -> tuple
         try:
             run([*command, f"docker://{item.at(digest)}", f"docker://{target.asked}"])
         except CouldNotRun as error:
-            failures.append(failure_line(item, error))
+            writing = re.search(_WRITING, words_of(error), re.IGNORECASE)
+            failures.append(failure_line(target if writing else item, error))
             continue
         copied += 1
     return copied, failures
@@ -205,9 +209,6 @@ def _advice(host: str, words: str) -> str:
         if re.search(pattern, words, re.IGNORECASE):
             return advice.format(host=host)
     return ""
-
-
-Asked = TypeVar("Asked")
 
 
 def _together(work: Callable[[Asked], Result], items: Iterable[Asked], at_once: int) -> dict[Asked, Result]:
