@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Element Web's config.json: only keys that upstream reads, every default that leads outside replaced, no host but ours."""
+"""Element Web's config.json: only keys that upstream reads, every default leading outside replaced, no foreign host."""
 
 from __future__ import annotations
 
