@@ -24,6 +24,10 @@ COMMANDS = {
     "check": ("suite_deploy.commands.check:command", "Validate an inventory and judge it by the policies."),
     "secrets": ("suite_deploy.commands.secrets:command", "Make and look after the secrets of an inventory."),
     "images": ("suite_deploy.commands.images:command", "Lock, build and list container images."),
+    "doctor": (
+        "suite_deploy.commands.doctor:command",
+        "Say what this machine has and lacks to deploy, and get what is missing.",
+    ),
     "policy": ("suite_deploy.commands.policy:command", "Explain the policies and re-check what was deployed."),
 }
 

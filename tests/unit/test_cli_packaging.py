@@ -97,6 +97,17 @@ def test_the_test_lock_adds_what_the_tests_need_and_repeats_nothing() -> None:
         assert tests[canonicalize_name(wanted.name)] in wanted.specifier, f"{text}: run tests/lock"
 
 
+def test_the_clouds_lock_adds_what_the_clouds_need_and_is_what_the_tests_run_with() -> None:
+    runtime, clouds, tests = (
+        pins(name) for name in ("requirements.lock", "requirements-cloud.lock", "requirements-test.lock")
+    )
+    assert not runtime.keys() & clouds.keys()
+    for text in PROJECT["project"]["optional-dependencies"]["cloud"]:
+        wanted = Requirement(text)
+        assert clouds[canonicalize_name(wanted.name)] in wanted.specifier, f"{text}: run tests/lock"
+    assert {name: version for name, version in clouds.items() if tests.get(name) != version} == {}
+
+
 def test_what_is_installed_fits_together() -> None:
     done = subprocess.run([sys.executable, "-m", "pip", "check"], capture_output=True, text=True)
     assert done.returncode == 0, done.stdout

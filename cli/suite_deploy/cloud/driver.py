@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import json
 import os
-import sys
 from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
@@ -24,6 +23,7 @@ from ..secrets.ensure import STACK_SECRETS, STACK_TOP_KEY, open_store, require
 from .credentials import Credentials, find_credentials
 from .engine import Engine, require_engine
 from .plan import Step, plan_items
+from .sdk import provide
 
 if TYPE_CHECKING:
     from ..runners.pulumi import EngineStack
@@ -68,6 +68,7 @@ class CloudDriver:
 
     def decide(self) -> Decision:
         """What a person needs to decide on: the plan, room on the cloud, cost. Reads only."""
+        provide(self.deployment.driver)
         from .decision import decide
 
         return decide(self.deployment, self.steps(), self.credentials())
@@ -138,6 +139,7 @@ class CloudDriver:
         return require(store, wanted, inventory=self.deployment.name)[STATE_KEY].reveal()
 
     def _stack(self, engine: Engine, note: Progress = lambda text: None) -> EngineStack:
+        prefix = provide(self.deployment.driver)
         from ..runners.pulumi import EngineStack, Project
         from ..secrets.redactor import Redactor
         from ..secrets.value import Secret
@@ -155,15 +157,16 @@ class CloudDriver:
             program=resource_root() / "stacks" / driver,
             work=self.state / ENGINE / driver,
             config={"suite:inventory": str(self.deployment.directory)},
-            environment=self._environment(engine, credentials, passphrase),
-            pack=self._pack(),
+            environment=self._environment(engine, credentials, passphrase, prefix),
+            interpreter=prefix,
+            pack=self._pack(prefix),
             log=self.state / "logs" / "engine.log",
             unlock=f"suite-deploy doctor {self.deployment.name} --unlock",
             secrets_provider="" if suite.secrets_provider == "passphrase" else suite.secrets_provider,
         )
         return EngineStack(engine, project, redact, note)
 
-    def _environment(self, engine: Engine, credentials: Credentials, passphrase: str) -> dict[str, str]:
+    def _environment(self, engine: Engine, credentials: Credentials, passphrase: str, prefix: Path) -> dict[str, str]:
         """Everything the engine and its children may know."""
         root, suite = resource_root(), self.deployment.suite
         own = {
@@ -173,7 +176,7 @@ class CloudDriver:
             "PULUMI_SKIP_CONFIRMATIONS": "true",
             "SUITE_DEPLOY_INVENTORY": str(self.deployment.directory),
             "PYTHONPATH": os.pathsep.join([str(root / "cli"), str(root)]),
-            "PATH": os.pathsep.join([str(engine.program.parent), str(Path(sys.prefix) / "bin"), os.environ["PATH"]]),
+            "PATH": os.pathsep.join([str(engine.program.parent), str(prefix / "bin"), os.environ["PATH"]]),
             # what other stores than Amazon's answer to checksums nobody asked for is an error
             "AWS_REQUEST_CHECKSUM_CALCULATION": "when_required",
             "AWS_RESPONSE_CHECKSUM_VALIDATION": "when_required",
@@ -184,11 +187,11 @@ class CloudDriver:
             own["PULUMI_PLUGIN_DOWNLOAD_URL_OVERRIDES"] = f".*={suite.engine.plugins}"
         return clean_environment(own | dict(credentials.variables), allow=("PULUMI_HOME",))
 
-    def _pack(self) -> Path:
+    def _pack(self, prefix: Path) -> Path:
         """The policy pack with this run's own Python environment: its folder in the product may be read only."""
         folder = self.state / ENGINE / "pack"
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        runtime = {"name": "python", "options": {"toolchain": "pip", "virtualenv": sys.prefix}}
+        runtime = {"name": "python", "options": {"toolchain": "pip", "virtualenv": str(prefix)}}
         _write(folder / "PulumiPolicy.yaml", yaml.safe_dump({"runtime": runtime, "version": "0.1.0"}), 0o600)
         source = resource_root() / "policies" / "pack" / "__main__.py"
         code = f"import runpy\n\nrunpy.run_path({str(source)!r}, run_name='__main__')\n"

@@ -14,6 +14,7 @@ from typing import Literal
 from ..errors import CouldNotRun
 from ..paths import user_cache
 from ..runners.process import capture, clean_environment
+from .sdk import locked_version
 
 PROGRAM = "pulumi"
 #: runs programs in Python; shipped beside the engine
@@ -56,11 +57,14 @@ def version_of(text: str) -> tuple[int, int, int]:
 
 
 def pinned() -> str:
-    """The engine's version that belongs to the locked SDK. Raises CouldNotRun without the SDK."""
+    """The engine's version that belongs to the installed SDK, else to the locked one. Raises CouldNotRun without."""
     try:
         return metadata.version("pulumi")
     except metadata.PackageNotFoundError:
-        raise CouldNotRun("the engine's Python packages are not installed: suite-deploy doctor --fix") from None
+        locked = locked_version("pulumi")
+    if locked is None:
+        raise CouldNotRun("the engine's Python packages are not installed: pip install 'suite-deploy[cloud]'")
+    return locked
 
 
 def cached_root(version: str) -> Path:
@@ -99,8 +103,15 @@ def require_engine() -> Engine:
 
 
 def plugins_wanted(driver: str) -> dict[str, str]:
-    """Provider plugin → version, as the installed Python packages want them; empty for a driver without any."""
-    return {plugin: metadata.version(package) for plugin, package in PLUGINS.get(driver, ())}
+    """Provider plugin → version, as the Python packages want them; "" when nobody says. Empty: a driver without any."""
+    return {plugin: _package_version(package) for plugin, package in PLUGINS.get(driver, ())}
+
+
+def _package_version(package: str) -> str:
+    try:
+        return metadata.version(package)
+    except metadata.PackageNotFoundError:
+        return locked_version(package) or ""
 
 
 def _version(program: Path) -> str:

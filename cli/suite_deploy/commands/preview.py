@@ -12,6 +12,7 @@ import click
 from ..settings import Settings, common_options
 
 if TYPE_CHECKING:
+    from ..cloud.decision import Decision
     from ..render.tree import RenderedTree
 
 
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 def command(name: str, diff: bool, exit_code: bool, settings: Settings) -> None:
     """Show what `up` would create, change and install for inventory NAME. Touches nothing."""
     from .. import pipeline
+    from ..cloud.driver import CloudDriver
     from ..drivers import driver_for
     from ..errors import EXIT_FOUND_FAILURES, FoundFailures
     from ..model.loader import load
@@ -39,6 +41,7 @@ def command(name: str, diff: bool, exit_code: bool, settings: Settings) -> None:
     pipeline.need_state(pipeline.Session(deployment, settings, Stages(quiet=True)), "preview")
     driver = driver_for(deployment, settings.vault_password_file)
     items = driver.preview()
+    decision = driver.decide() if isinstance(driver, CloudDriver) else None
     outputs = driver.outputs()
     skipped = pipeline.known_skips(deployment)
     deployment = deployment.without(skipped)
@@ -48,9 +51,10 @@ def command(name: str, diff: bool, exit_code: bool, settings: Settings) -> None:
     changes = any(item.action != "keep" for item in items) or any(item["action"] != "keep" for item in files)
     if settings.json:
         plan = [vars(item) for item in items]
-        click.echo(json.dumps({"infrastructure": plan, "files": files, "skipped": skipped}, indent=2))
+        document = {"infrastructure": plan, "files": files, "skipped": skipped}
+        click.echo(json.dumps(document | ({"decision": decision.as_json()} if decision else {}), indent=2))
     else:
-        click.echo(_text(items, files, skipped, diff))
+        click.echo(_text(items, files, skipped, diff, decision))
     if exit_code and changes:
         raise click.exceptions.Exit(EXIT_FOUND_FAILURES)
 
@@ -102,13 +106,22 @@ def _read(path: Path) -> str | None:
         return None
 
 
-def _text(items: list[Any], files: list[dict[str, Any]], skipped: dict[str, str], diff: bool) -> str:
+def _text(
+    items: list[Any],
+    files: list[dict[str, Any]],
+    skipped: dict[str, str],
+    diff: bool,
+    decision: Decision | None = None,
+) -> str:
     from ..report.console import table
 
-    parts = ["Infrastructure"]
-    parts.append(
-        table(("", "kind", "name", "detail"), [(item.action, item.kind, item.name, item.detail) for item in items])
-    )
+    parts = [decision.as_text(), ""] if decision else []
+    # A cloud has a hundred small things: those that stay are in the count above.
+    listed = [item for item in items if decision is None or item.action != "keep"]
+    parts.append("Infrastructure" if listed else "Infrastructure: nothing would change")
+    if listed:
+        rows = [(item.action, item.kind, item.name, item.detail) for item in listed]
+        parts.append(table(("", "kind", "name", "detail"), rows))
     changed = [item for item in files if item["action"] != "keep"]
     kept = len(files) - len(changed)
     parts += ["", f"Files: {len(changed)} differ from what was last installed, {kept} do not"]

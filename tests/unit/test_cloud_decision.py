@@ -1,0 +1,145 @@
+# SPDX-License-Identifier: MIT
+"""What a person decides on: counts, quota, cost; prices come from the operator's table or are unknown."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from suite_deploy.cloud.decision import weigh
+from suite_deploy.cloud.need import Size, needs, size_of
+from suite_deploy.cloud.plan import Step
+from suite_deploy.cloud.room import Left, Room, outscale_left
+from suite_deploy.errors import CouldNotRun, InvalidInput
+
+INSTANCE, VOLUME = "openstack:compute/instance:Instance", "openstack:blockstorage/volume:Volume"
+FLAVORS = {"b3-16": Size("b3-16", 4, 16384), "id-of-it": Size("b3-16", 4, 16384)}
+BOOT = {"blockDevices": [{"destinationType": "volume", "volumeSize": 20, "volumeType": "classic"}]}
+PRICES = """
+schema: 1
+as_of: 2026-10-01
+source: framework contract 7, annex 2
+currency: EUR
+hours_per_month: 720
+flavors: {b3-16: {hour: 0.5}}
+volumes: {classic: 0.1}
+public_address: {month: 2}
+"""
+
+
+def created(type: str, name: str, **inputs: Any) -> Step:
+    return Step("create", type, f"urn::{name}", name, inputs=inputs)
+
+
+HOST = created(INSTANCE, "host-one", flavorId="id-of-it", **BOOT)
+STEPS = [
+    HOST,
+    created(VOLUME, "volume-one-postgresql", size=100.0, volumeType="classic"),
+    created("openstack:networking/floatingIp:FloatingIp", "address-one"),
+]
+
+
+def weighed(folder: Path, steps: list[Step], left: dict[str, Left] | None = None) -> Any:
+    deployment: Any = SimpleNamespace(directory=folder)
+    return weigh(deployment, steps, Room(FLAVORS, left or {}))
+
+
+def test_what_is_needed_is_counted_with_the_volumes_hosts_bring() -> None:
+    counted, unknown = needs(STEPS, FLAVORS)
+    assert counted == {
+        "hosts": 1,
+        "vCPU": 4,
+        "memory MiB": 16384,
+        "volumes": 2,
+        "volume GiB": 120,
+        "public addresses": 1,
+    }
+    assert unknown == []
+
+
+def test_a_volume_that_grows_needs_the_difference() -> None:
+    step = Step("change", VOLUME, "u", "v", inputs={"size": 150}, before={"size": 100})
+    assert needs([step], {})[0] == {"volume GiB": 50}
+
+
+def test_a_host_that_is_replaced_takes_its_predecessors_place() -> None:
+    inputs = dict(HOST.inputs)
+    assert needs([Step("replace", INSTANCE, "u", "h", inputs=inputs, before=inputs)], FLAVORS)[0] == {}
+
+
+def test_outscales_flavors_say_what_they_are() -> None:
+    assert size_of("tinav6.c4r16p2", {}) == Size("tinav6.c4r16p2", 4, 16384)
+    assert size_of("nonsense", {}) is None
+
+
+def test_the_quota_is_shown_and_what_does_not_fit_is_refused(tmp_path: Path) -> None:
+    decision = weighed(tmp_path, STEPS, {"vCPU": Left(8, 6), "hosts": Left(None, 3)})
+    text = decision.as_text()
+    assert "DOES NOT FIT" in text and "no limit" in text and "unknown" in text
+    with pytest.raises(CouldNotRun, match="vCPU: 4 needed, 2 left of 8"):
+        decision.refuse()
+    weighed(tmp_path, STEPS, {"vCPU": Left(10, 6)}).refuse()
+
+
+def test_data_that_would_be_lost_is_shouted(tmp_path: Path) -> None:
+    step = Step("replace", VOLUME, "u", "volume-one-postgresql", protected=True, changed=("volumeType",))
+    decision = weighed(tmp_path, [step])
+    assert decision.as_text().startswith("!! DATA WOULD BE LOST")
+    assert "volume-one-postgresql: replace (volumeType)" in decision.as_text()
+    assert decision.as_json()["data_lost"] == ["volume-one-postgresql"]
+
+
+def test_without_a_price_table_the_cost_is_unknown(tmp_path: Path) -> None:
+    decision = weighed(tmp_path, STEPS)
+    assert "Cost of a month: unknown" in decision.as_text()
+    assert decision.as_json()["monthly_cost"]["amount"] is None
+
+
+def test_the_cost_is_what_the_table_says(tmp_path: Path) -> None:
+    (tmp_path / "prices.yml").write_text(PRICES)
+    cost = weighed(tmp_path, STEPS).as_json()["monthly_cost"]
+    assert cost == {
+        "amount": 0.5 * 720 + 120 * 0.1 + 2,
+        "currency": "EUR",
+        "as_of": "2026-10-01",
+        "source": "framework contract 7, annex 2",
+        "unknown": [],
+    }
+
+
+def test_what_has_no_price_is_named_and_not_guessed(tmp_path: Path) -> None:
+    (tmp_path / "prices.yml").write_text(PRICES.replace("b3-16", "b3-32").replace("classic", "high-speed"))
+    text = weighed(tmp_path, STEPS).as_text()
+    assert "2.00 EUR (prices of 2026-10-01: framework contract 7, annex 2)" in text
+    assert "unknown for: flavor b3-16, volume type classic" in text
+
+
+def test_what_goes_costs_nothing(tmp_path: Path) -> None:
+    (tmp_path / "prices.yml").write_text(PRICES)
+    gone = Step("remove", INSTANCE, "u", "h", inputs=HOST.inputs)
+    assert weighed(tmp_path, [gone]).cost.amount == 0
+
+
+@pytest.mark.parametrize("wrong", ["currency: euro", "as_of: yesterday", "flavor: {}", "source: ''"])
+def test_a_price_table_that_cannot_be_meant_is_refused(tmp_path: Path, wrong: str) -> None:
+    key = wrong.partition(":")[0]
+    kept = "\n".join(line for line in PRICES.splitlines() if not line.startswith(f"{key}:"))
+    (tmp_path / "prices.yml").write_text(f"{kept}\n{wrong}\n")
+    with pytest.raises(InvalidInput, match=r"prices\.yml"):
+        weighed(tmp_path, STEPS)
+
+
+def test_outscales_answer_is_read_with_zero_for_no_limit() -> None:
+    quotas = [
+        {"Name": "core_limit", "MaxValue": 100, "UsedValue": 4},
+        {"Name": "memory_limit", "MaxValue": 10, "UsedValue": 2},
+        {"Name": "vm_limit", "MaxValue": 0, "UsedValue": 3},
+        {"Name": "nothing_of_ours", "MaxValue": 1, "UsedValue": 1},
+    ]
+    of_one = {"QuotaType": "sg-1", "Quotas": [{"Name": "core_limit", "MaxValue": 1, "UsedValue": 1}]}
+    left = outscale_left({"QuotaTypes": [{"QuotaType": "global", "Quotas": quotas}, of_one]})
+    assert left == {"vCPU": Left(100, 4), "memory MiB": Left(10240, 2048), "hosts": Left(None, 3)}
+    assert left["hosts"].free is None
