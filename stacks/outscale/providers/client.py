@@ -56,13 +56,22 @@ class Client:
             try:
                 return send()
             except LostAnswer:
-                found = _look_for(look)
+                found = self.patiently(look)
                 if found is not None:
                     return found
                 if pause is None:
                     raise
                 time.sleep(pause)
         raise AssertionError("the last pause is None")
+
+    def patiently(self, look: Callable[[], T | None]) -> T | None:
+        """What `look` finds within the time that something new may stay invisible; None when it is not there."""
+        end = time.monotonic() + PACE.settle
+        while True:
+            found = look()
+            if found is not None or time.monotonic() >= end:
+                return found
+            time.sleep(PACE.poll)
 
     def settled(self, call: Callable[[], T]) -> T:
         """The answer of a call about something just made, which part of the API may not know yet."""
@@ -222,12 +231,3 @@ def _session() -> Any:
     session.mount("https://", Limited())
     session.mount("http://", Limited())
     return session
-
-
-def _look_for(look: Callable[[], T | None]) -> T | None:
-    end = time.monotonic() + PACE.settle
-    while True:
-        found = look()
-        if found is not None or time.monotonic() >= end:
-            return found
-        time.sleep(PACE.poll)

@@ -75,22 +75,22 @@ class SecurityGroupProvider(Provider[SecurityGroupInputs]):
     ready = frozenset()
 
     def make(self, client: Client, inputs: SecurityGroupInputs) -> Answer:
-        return client.once(
-            lambda: _group(
-                client.do(
-                    "CreateSecurityGroup",
-                    NetId=inputs.net_id,
-                    SecurityGroupName=inputs.group_name,
-                    Description=inputs.description,
-                )
-            ),
-            lambda: self.lost(client, inputs),
-        )
+        wanted = {"NetId": inputs.net_id, "SecurityGroupName": inputs.group_name, "Description": inputs.description}
+        try:
+            return client.once(
+                lambda: _group(client.do("CreateSecurityGroup", **wanted)), lambda: self.lost(client, inputs)
+            )
+        except ApiError as error:
+            # A group that names this one made it in the meantime.
+            found = client.patiently(lambda: self.lost(client, inputs)) if error.is_conflict else None
+            if found is None:
+                raise
+            return found
 
     def lost(self, client: Client, inputs: SecurityGroupInputs) -> Answer | None:
-        # The API lets a Net have each name once.
+        # The Net is ours, and the API lets it have each name once.
         found = self.listed(client, NetIds=[inputs.net_id], SecurityGroupNames=[inputs.group_name])
-        return found[0] if found and not found[0].get("Tags") else None
+        return found[0] if found else None
 
     def known(self, client: Client, id_: str) -> Answer | None:
         live = super().known(client, id_)

@@ -56,7 +56,7 @@ class VmProvider(TokenProvider[VmInputs]):
             Placement={"SubregionName": inputs.subregion_name},
             SecurityGroupIds=list(inputs.security_group_ids),
             KeypairName=inputs.keypair_name,
-            UserData=base64.b64encode(inputs.user_data.encode()).decode(),
+            UserData=base64.b64encode((_section(inputs.tags) + inputs.user_data).encode()).decode(),
             BlockDeviceMappings=[{"DeviceName": ROOT_DEVICE, "Bsu": disk}],
             MinVmsCount=1,
             MaxVmsCount=1,
@@ -115,6 +115,17 @@ class Vm(OutscaleResource, module="outscale", name="Vm"):
 
     provider = VmProvider()
     computed = ("privateIp", "state")
+
+
+def _section(tags: Mapping[str, str]) -> str:
+    """Tags as Outscale's own part of the user data, which the guest is not shown.
+
+    Where a host is placed is decided when it is made; tags added later would only count after a stop and start.
+    Source: https://docs.outscale.com/en/userguide/Configuring-a-VM-with-User-Data-and-OUTSCALE-Tags.html
+    """
+    lines = (f"tags.{key}={value}" for key, value in sorted(tags.items()))
+    head, end = "-----BEGIN OUTSCALE SECTION-----", "-----END OUTSCALE SECTION-----"
+    return "\n".join((head, "filter_private_section=true", *lines, end, ""))
 
 
 def _groups(live: Answer) -> list[str]:

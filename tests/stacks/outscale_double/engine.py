@@ -35,6 +35,8 @@ PACE = {
     "first": 0.01, "longest": 0.05, "jitter": 0.01, "poll": 0.02, "settle": 0.4, "connect": 1.0, "answer": 1.0,
     "per_second": 10_000, "attempts": 5, "connections": 2,
 }  # fmt: skip
+#: a provider, or what the engine's state holds of one
+Provider = ResourceProvider | str
 
 
 class Refused(Exception):
@@ -67,9 +69,9 @@ class Engine:
         self.stub = provider_pb2_grpc.ResourceProviderStub(self.channel)
         self.log: list[str] = []
 
-    def check(self, provider: ResourceProvider, news: Mapping[str, Any], olds: Mapping[str, Any] | None = None) -> Any:
+    def check(self, provider: Provider, news: Mapping[str, Any], olds: Mapping[str, Any] | None = None) -> Any:
         """(inputs, [(property, reason)])."""
-        key = serialize_provider(provider)
+        key = _key(provider)
         request = provider_pb2.CheckRequest(
             urn="urn", olds=_struct({**(olds or {}), PROVIDER_KEY: key}), news=_struct({**news, PROVIDER_KEY: key})
         )
@@ -77,12 +79,12 @@ class Engine:
         failures = [(item.property, item.reason) for item in answer.failures]
         return _plain(answer.inputs), failures
 
-    def create(self, provider: ResourceProvider, properties: Mapping[str, Any]) -> Made:
+    def create(self, provider: Provider, properties: Mapping[str, Any]) -> Made:
         request = provider_pb2.CreateRequest(urn="urn", properties=_with(provider, properties))
         answer = self._ask("Create", request)
         return Made(answer.id, _plain(answer.properties))
 
-    def diff(self, provider: ResourceProvider, made: Made, news: Mapping[str, Any]) -> Difference:
+    def diff(self, provider: Provider, made: Made, news: Mapping[str, Any]) -> Difference:
         request = provider_pb2.DiffRequest(
             id=made.id, urn="urn", olds=_with(provider, made.outs), news=_with(provider, news)
         )
@@ -90,19 +92,19 @@ class Engine:
         changes = answer.changes == provider_pb2.DiffResponse.DIFF_SOME
         return Difference(changes, tuple(answer.replaces), answer.deleteBeforeReplace)
 
-    def update(self, provider: ResourceProvider, made: Made, news: Mapping[str, Any]) -> Made:
+    def update(self, provider: Provider, made: Made, news: Mapping[str, Any]) -> Made:
         request = provider_pb2.UpdateRequest(
             id=made.id, urn="urn", olds=_with(provider, made.outs), news=_with(provider, news)
         )
         return Made(made.id, _plain(self._ask("Update", request).properties))
 
-    def read(self, provider: ResourceProvider, made: Made) -> Made | None:
+    def read(self, provider: Provider, made: Made) -> Made | None:
         """None when it is gone."""
         request = provider_pb2.ReadRequest(id=made.id, urn="urn", properties=_with(provider, made.outs))
         answer = self._ask("Read", request)
         return Made(answer.id, _plain(answer.properties)) if answer.id else None
 
-    def delete(self, provider: ResourceProvider, made: Made) -> None:
+    def delete(self, provider: Provider, made: Made) -> None:
         self._ask("Delete", provider_pb2.DeleteRequest(id=made.id, urn="urn", properties=_with(provider, made.outs)))
 
     def _ask(self, method: str, request: Any) -> Any:
@@ -141,8 +143,12 @@ def running(environment: Mapping[str, str], pace: Mapping[str, float] | None = N
         server.stop(None)
 
 
-def _with(provider: ResourceProvider, properties: Mapping[str, Any]) -> Any:
-    return _struct({**properties, PROVIDER_KEY: serialize_provider(provider)})
+def _key(provider: Provider) -> str:
+    return provider if isinstance(provider, str) else serialize_provider(provider)
+
+
+def _with(provider: Provider, properties: Mapping[str, Any]) -> Any:
+    return _struct({**properties, PROVIDER_KEY: _key(provider)})
 
 
 def _struct(properties: Mapping[str, Any]) -> Any:
