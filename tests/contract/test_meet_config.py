@@ -122,3 +122,4 @@ def test_what_the_pages_would_answer_is_closed_by_name(deployment: Deployment) -
     files = routes["/media/files/"]
     assert files.auth and files.auth.path == "/api/v1.0/files/media-auth/"
     assert files.headers["Content-Disposition"] == "attachment"
+    assert files.strip == "/media/", "objects are called files/<id>"

@@ -163,7 +163,6 @@ def test_wrong_setting_is_named(slug: str, name: str, value: str, complaints: Ca
 
 #: read under another name than one would think: written the other way, upstream ignores them
 TRAPS = [
-    ("docs", "DJANGO_CELERY_BROKER_URL", "CELERY_BROKER_URL"),
     ("meet", "CELERY_BROKER_URL", "DJANGO_CELERY_BROKER_URL"),
     ("docs", "DJANGO_SECRET_KEY", "SECRET_KEY"),
     ("meet", "LIVEKIT_API_SECRET", "DJANGO_LIVEKIT_API_SECRET"),
@@ -178,6 +177,15 @@ def test_name_with_another_prefix_counts_for_nothing(
 ) -> None:
     found = complaints(slug, missing=name, **{other: environments[slug][name]})
     assert any(line.startswith(name) for line in found), found
+
+
+def test_broker_by_celerys_own_name_goes_first(
+    environments: dict[str, dict[str, str]], complaints: Callable[..., list[str]]
+) -> None:
+    good = environments["docs"]["DJANGO_CELERY_BROKER_URL"]
+    assert complaints("docs", missing="DJANGO_CELERY_BROKER_URL", CELERY_BROKER_URL=good) == []
+    found = complaints("docs", CELERY_BROKER_URL="redis://valkey:6379/1")
+    assert any(line.startswith("DJANGO_CELERY_BROKER_URL") for line in found), found
 
 
 @pytest.mark.parametrize("slug", APPLICATIONS)

@@ -230,6 +230,8 @@ def problems(application: str, env: Mapping[str, str], exists: Exists = os.path.
     application: `impress.settings` or `meet.settings`. exists: whether a file is there.
     """
     found = []
+    # Celery itself prefers this name to whatever the application's settings say
+    env = {**env, "DJANGO_CELERY_BROKER_URL": env["CELERY_BROKER_URL"]} if "CELERY_BROKER_URL" in env else env
     for setting in APPLICATIONS[application]:
         if setting.secret and f"{setting.name}_FILE" in env:
             if not exists(env[f"{setting.name}_FILE"]):
