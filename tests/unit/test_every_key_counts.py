@@ -44,6 +44,10 @@ OUTSCALE = EXISTING | {
 }
 LOCAL = EXISTING | {"infrastructure": {"driver": "local", "hosts": {"one": CLOUD_HOST}}, "profile": "dev"}
 
+MAIL = {"relay": "smtp.example.org", "from": "a@counts.example"}
+WITH_DOCS = EXISTING | {"components": {"keycloak": {}, "docs": {}}}
+MAILING = WITH_DOCS | {"mail": MAIL}
+
 S3 = {"endpoint": "https://s3.example", "region": "r1", "bucket": "b"}
 #: dotted key → (inventory it is set in, value); what a key needs beside it goes into the value's parents
 CASES: dict[str, tuple[dict[str, Any], Any]] = {
@@ -74,7 +78,11 @@ CASES: dict[str, tuple[dict[str, Any], Any]] = {
     "ssh.from": (EXISTING, ["192.0.2.0/24"]),
     "backup": (EXISTING, {"target": S3}),
     "monitoring": (EXISTING, {"remote_write": "https://m.example/w"}),
-    "mail": (EXISTING, {"relay": "smtp.example.org", "from": "a@counts.example"}),
+    "mail": (WITH_DOCS, MAIL),
+    "mail.relay": (MAILING, "other.example.org"),
+    "mail.port": (MAILING, 2525),
+    "mail.from": (MAILING, "b@counts.example"),
+    "mail.user": (MAILING, "suite"),
     "identity.upstream": (EXISTING, "proconnect-integration"),
     "identity.issuer": (EXISTING, "https://idp.example"),
     "identity.client_id": (EXISTING, "client"),
@@ -183,10 +191,6 @@ TOGETHER = {
     "backup.replicate_to",
     "backup.schedule",
     "backup.target",
-    "mail.from",
-    "mail.port",
-    "mail.relay",
-    "mail.user",
     "monitoring.remote_write",
     "register.sha256",
     "tls.certificate",

@@ -31,7 +31,6 @@ _MISSING: tuple[tuple[tuple[str, ...], Callable[[SuiteFile], bool], str], ...] =
     (("network", "proxy"), lambda suite: suite.network.proxy is not None, "a proxy for outbound calls"),
     (("backup",), lambda suite: suite.backup is not None, "backups to a remote target"),
     (("monitoring",), lambda suite: suite.monitoring is not None, "sending metrics"),
-    (("mail",), lambda suite: suite.mail is not None, "sending mail"),
     (
         ("apt", "mirror"),
         lambda suite: suite.infrastructure.driver == "local" and suite.apt.mirror is not None,
