@@ -43,6 +43,7 @@ LANES = (
     Lane("golden", "rendered files compared with the reviewed ones", ("golden",)),
     Lane("contract", "every component keeps the shared rules", ("contract",)),
     Lane("policies", "every policy refuses and accepts its cases", ("policies",), parallel=True),
+    Lane("stacks", "each cloud's program, and what it is told to refuse", ("stacks",), parallel=True),
     Lane("roles", "roles on a host of their own", ("roles",), "not situations"),
     Lane("deploy", "a real suite on a local host", ("deploy",), " and ".join(f"not {name}" for name in EXTRA_DEPLOY)),
     Lane("situations", "roles in every situation, damaged and repaired", ("roles",), "situations", default=False),

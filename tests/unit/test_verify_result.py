@@ -39,9 +39,24 @@ def test_text_shows_failures_with_what_to_look_at_and_skips_with_reasons() -> No
 
 def test_json_form_is_stable() -> None:
     found = json.loads(json.dumps(MIXED.as_json()))
-    assert list(found) == ["format", "ok", "passed", "failed", "skipped", "seconds", "findings"]
+    assert list(found) == ["format", "ok", "passed", "failed", "skipped", "on_doubles", "seconds", "findings"]
     assert found["format"] == 1
-    assert list(found["findings"][0]) == ["id", "status", "title", "message", "look_at", "journal", "seconds"]
+    assert list(found["findings"][0]) == ["id", "status", "title", "message", "look_at", "journal", "seconds", "image"]
+
+
+def test_a_double_is_called_one_in_every_report() -> None:
+    checks = [Finding(f"{kind}/a/b", "passed", "it is (b)", image=kind) for kind in ("registry", "recipe", "double")]
+    broken = Finding("double/a/c", "failed", "it is (c)", "no", image="double")
+    result = VerifyResult((*checks, broken), 1.0)
+    text = result.as_text(verbose=True)
+    assert "ok      double/a/b (on A TEST DOUBLE)" in text and "FAILED  double/a/c (on A TEST DOUBLE)" in text
+    assert "registry/a/b (on the real image)" in text and "recipe/a/b (on an image of our recipe)" in text
+    assert text.endswith("3 passed, 1 failed, 0 skipped; 2 ON TEST DOUBLES in 1.0 s")
+    assert [item["image"] for item in result.as_json()["findings"]] == ["registry", "recipe", "double", "double"]
+    root = ElementTree.fromstring(junit(result, "demo"))
+    names = [case.get("name") for case in root.iter("testcase")]
+    assert names == ["b", "b", "b (on A TEST DOUBLE)", "c (on A TEST DOUBLE)"]
+    assert [each.get("value") for each in root.iter("property")] == ["registry", "recipe", "double", "double"]
 
 
 def test_junit_counts_and_escapes() -> None:

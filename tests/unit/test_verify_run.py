@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from suite_deploy.errors import SuiteError
+from suite_deploy.images.lock import ORIGINS, Origin, Pin, now, origins, write_lock
 from suite_deploy.model.deployment import Deployment
 from suite_deploy.model.loader import load
 from suite_deploy.model.outputs import Progress
@@ -63,7 +64,7 @@ def deployment(tmp_path: Path) -> Deployment:
     (folder / "verify" / "test_endings.py").write_text(CHECK.replace("SLUG", first.slug))
     (folder / "verify" / "fixtures.py").write_text("import pytest\n\n@pytest.fixture\ndef gadget():\n    return 42\n")
     components = {first.slug: replace(first, folder=folder)}
-    return replace(found, components=components, state_dir=tmp_path)
+    return replace(found, components=components, state_dir=tmp_path, images_lock=tmp_path / "images.lock.yml")
 
 
 @pytest.fixture
@@ -100,6 +101,53 @@ def test_endings_of_a_components_own_checks(deployment: Deployment, verify: Call
     assert found[f"{slug}/endings/without_words"].message == "this does not hold: assert wanted == 1"
     assert found[f"{slug}/endings/skipped"].message == "not on Sundays"
     assert found[f"{slug}/endings/no_setup"].message == "could not be looked at: RuntimeError: no fixture today"
+
+
+@pytest.mark.parametrize("origin", ORIGINS)
+def test_each_finding_of_a_component_says_what_it_ran_on(
+    deployment: Deployment, verify: Callable[..., VerifyResult], origin: Origin
+) -> None:
+    component = deployment.ordered[0]
+    images = [f"{image.name}:{image.tag}" for image in component.description.images.values()]
+    write_lock(deployment.images_lock, {name: pin_of(origin) for name in images})
+    result = verify("endings")
+    assert {finding.image for finding in result.findings} == {origin}
+    assert result.on_doubles == (6 if origin == "double" else 0), "what was skipped ran on nothing"
+    assert {finding.image for finding in verify("facts/clocks").findings} == {""}
+
+
+def test_one_double_among_its_images_makes_a_component_one(deployment: Deployment) -> None:
+    component = deployment.ordered[0]
+    image = next(iter(component.description.images.values()))
+    two = {"one": image, "two": image.model_copy(update={"tag": "other"})}
+    changed = replace(component, description=component.description.model_copy(update={"images": two}))
+    with_two = replace(deployment, components={component.slug: changed})
+    pins = {f"{image.name}:{image.tag}": pin_of("registry"), f"{image.name}:other": pin_of("double")}
+    write_lock(deployment.images_lock, pins)
+    assert origins(with_two) == {component.slug: "double"}
+    write_lock(deployment.images_lock, dict([pins.popitem()]))
+    assert origins(with_two) == {}, "an image that is not pinned makes no statement"
+    assert origins(replace(deployment, components={})) == {}
+
+
+def pin_of(origin: Origin) -> Pin:
+    return Pin(digest=f"sha256:{'1' * 64}", origin=origin, resolved=now())
+
+
+def test_copies_of_one_component_are_each_looked_at(deployment: Deployment) -> None:
+    first = deployment.ordered[0]
+    path = first.folder / "verify" / "test_endings.py"
+    path.write_text("def test_it(component):\n    pass\n\ndef test_once():\n    pass\n")
+    copy = replace(first, slug=f"{first.slug}-copy")
+    both = replace(deployment, components={first.slug: first, copy.slug: copy})
+    outputs = outputs_of(both)
+    machines = connect({host.name: healthy(both, host) for host in outputs.hosts})
+    result = run_verify(both, outputs, {}, both.state_dir, only="endings", connect=machines)
+    assert sorted(finding.id for finding in result.findings) == [
+        f"{copy.slug}/endings/it",
+        f"{first.slug}/endings/it",
+        f"{first.slug}/endings/once",
+    ]
 
 
 def test_pattern_that_matches_nothing_is_not_fine(verify: Callable[..., VerifyResult]) -> None:

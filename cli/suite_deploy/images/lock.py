@@ -11,7 +11,7 @@ import os
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import Field, ValidationInfo, field_validator
 
@@ -21,12 +21,20 @@ from ..model.validation import validate
 from ..model.yamlfile import load_yaml
 from .store import write_atomically
 
+if TYPE_CHECKING:
+    from ..model.deployment import Deployment
+
 ALLOW_DOUBLES = "SUITE_DEPLOY_ALLOW_DOUBLES"
 Digest = Annotated[str, Field(pattern=r"^sha256:[0-9a-f]{64}$")]
 HEADER = """\
 # SPDX-License-Identifier: MIT
 # Which digest each image's tag stands for. Written by suite-deploy; a tag never reaches a unit.
 """
+
+
+#: what a component runs on; of several images' origins, the first in this order speaks for it
+Origin = Literal["double", "recipe", "registry"]
+ORIGINS: tuple[Origin, ...] = ("double", "recipe", "registry")
 
 
 class Pin(Strict):
@@ -37,7 +45,7 @@ class Pin(Strict):
     """
 
     digest: Digest
-    origin: Literal["registry", "recipe", "double"]
+    origin: Origin
     resolved: datetime
     recipe: str | None = None
     mirror: str | None = None
@@ -97,7 +105,25 @@ def refuse_doubles(path: Path, pins: Mapping[str, Pin]) -> None:
         return
     found = "is pinned to a test double, an image that only pretends to be the application."
     wanted = "Remove the entry, so that the image is resolved anew."
-    doubles = [name for name, pin in pins.items() if pin.origin == "double"]
-    problems = [Problem(str(path), 0, f"images.{name}", found, "", wanted) for name in doubles]
+    problems = [Problem(str(path), 0, f"images.{name}", found, "", wanted) for name in doubles(pins)]
     if problems:
         raise InvalidInput(problems)
+
+
+def doubles(pins: Mapping[str, Pin]) -> list[str]:
+    """Images, `name:tag`, that only stand in for the real ones."""
+    return sorted(name for name, pin in pins.items() if pin.origin == "double")
+
+
+def origins(deployment: Deployment) -> dict[str, Origin]:
+    """What each component runs on, by its slug: one double among its images makes it a double.
+
+    Components with an image that is not pinned are absent. Raises InvalidInput when the lock cannot be read.
+    """
+    pins = read_lock(deployment.images_lock)
+    found: dict[str, Origin] = {}
+    for component in deployment.ordered:
+        names = [f"{image.name}:{image.tag}" for image in component.description.images.values()]
+        if names and all(name in pins for name in names):
+            found[component.slug] = min((pins[name].origin for name in names), key=ORIGINS.index)
+    return found

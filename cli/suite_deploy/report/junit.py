@@ -56,8 +56,13 @@ def _counts(findings: list[Finding] | tuple[Finding, ...], seconds: float) -> di
 def _case(parent: ElementTree.Element, finding: Finding) -> None:
     group, _, rest = finding.id.partition("/")
     module, _, name = rest.partition("/")
-    attributes = {"classname": f"{group}.{module}", "name": _text(name), "time": f"{finding.seconds:.3f}"}
+    # a report that shows names only must not pass a double off as the application
+    named = name + (finding.on if finding.image == "double" else "")
+    attributes = {"classname": f"{group}.{module}", "name": _text(named), "time": f"{finding.seconds:.3f}"}
     case = ElementTree.SubElement(parent, "testcase", attributes)
+    if finding.image:
+        properties = ElementTree.SubElement(case, "properties")
+        ElementTree.SubElement(properties, "property", name="image", value=finding.image)
     if finding.status == "failed":
         first = finding.message.partition("\n")[0]
         failure = ElementTree.SubElement(case, "failure", message=_text(first))

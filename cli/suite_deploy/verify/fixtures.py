@@ -41,6 +41,8 @@ class Context:
     secrets: Mapping[str, Secret]
     machines: Mapping[str, Machine]
     web: Web
+    #: component → what it runs on, see images.lock.origins
+    images: Mapping[str, str] = field(default_factory=dict)
     #: secrets made during the run
     concealed: list[Secret] = field(default_factory=list)
 

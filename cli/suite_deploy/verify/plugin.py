@@ -42,10 +42,10 @@ class VerifyPlugin:
     # which checks, over what
 
     def pytest_generate_tests(self, metafunc: pytest.Metafunc) -> None:
-        own = self._component_of(metafunc.definition.path)
+        own = self._components_of(metafunc.definition.path)
         subjects: dict[str, list[tuple[str, Any]]] = {
             "machine": [(host.name, host.name) for host in self._context.outputs.hosts],
-            "component": [(item.slug, item) for item in ([own] if own else self._deployment.ordered)],
+            "component": [(item.slug, item) for item in (own or self._deployment.ordered)],
             "relying_party": [
                 (item.slug, item) for item in self._deployment.ordered if item.description.needs.oidc_client
             ],
@@ -74,12 +74,22 @@ class VerifyPlugin:
         if self._only is not None:
             items[:] = [item for item in items if matches(self.identity(item), self._only)]
 
-    def _component_of(self, path: Path) -> Component | None:
-        return next((item for item in self._deployment.ordered if path.is_relative_to(item.folder)), None)
+    def _components_of(self, path: Path) -> list[Component]:
+        """The components whose own check a file is: several when there are copies of one."""
+        return [item for item in self._deployment.ordered if path.is_relative_to(item.folder)]
+
+    def _subject(self, item: pytest.Item) -> Component | None:
+        """The one component a check looks at, if there is one."""
+        callspec = getattr(item, "callspec", None)
+        for value in callspec.params.values() if callspec else ():
+            found = value.component if isinstance(value, ClosedPath) else value
+            if isinstance(found, Component):
+                return found
+        return next(iter(self._components_of(item.path)), None)
 
     def identity(self, item: pytest.Item) -> str:
         """The stable name of a check."""
-        own = self._component_of(item.path)
+        own = self._subject(item) if self._components_of(item.path) else None
         group = own.slug if own else item.path.parent.name
         name = item.name.removeprefix("test_")
         if own:
@@ -115,6 +125,7 @@ class VerifyPlugin:
         elif status == "failed":
             message = ("could not be looked at: " if report.when != "call" else "") + explain(call.excinfo)
             hints, journal = look.lines(), self._journal(look)
+        subject = self._subject(item)
         finding = Finding(
             identity,
             status,
@@ -123,6 +134,7 @@ class VerifyPlugin:
             tuple(self._redact(hint) for hint in hints),
             self._redact(journal),
             time.monotonic() - self._started.get(item.nodeid, time.monotonic()),
+            self._context.images.get(subject.slug, "") if subject else "",
         )
         # a check whose cleaning up failed too is one failed check
         self.findings = [one for one in self.findings if one.id != identity or one.status == "failed"]
@@ -201,10 +213,10 @@ def component_fixtures(components: Iterable[Component]) -> list[Any]:
     import importlib.util
 
     modules = []
-    for component in components:
-        path = component.folder / "verify" / "fixtures.py"
+    for folder in dict.fromkeys(component.folder for component in components):
+        path = folder / "verify" / "fixtures.py"
         if path.is_file():
-            spec = importlib.util.spec_from_file_location(f"suite_verify_{component.slug.replace('-', '_')}", path)
+            spec = importlib.util.spec_from_file_location(f"suite_verify_{folder.name.replace('-', '_')}", path)
             assert spec is not None and spec.loader is not None
             module = importlib.util.module_from_spec(spec)
             spec.loader.exec_module(module)

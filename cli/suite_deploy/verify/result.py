@@ -7,6 +7,8 @@ from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
 Status = Literal["passed", "failed", "skipped"]
+#: what the component that was looked at runs on, in words
+IMAGES = {"registry": "the real image", "recipe": "an image of our recipe", "double": "A TEST DOUBLE"}
 
 #: raised when a field of the JSON form changes its meaning or goes away
 FORMAT = 1
@@ -19,6 +21,7 @@ class Finding:
     id: stable name, `<group>/<module>/<check>[<subject>]`. title: the fact that must hold, as a sentence.
     message: what was found (failed) or why it was not looked at (skipped). look_at: what to do next, one per line.
     journal: the tail of the units concerned, failed checks only. seconds: how long the check took.
+    image: what the component looked at runs on, a key of IMAGES; empty when no single component was looked at.
     """
 
     id: str
@@ -28,6 +31,12 @@ class Finding:
     look_at: tuple[str, ...] = ()
     journal: str = ""
     seconds: float = 0.0
+    image: str = ""
+
+    @property
+    def on(self) -> str:
+        """` (on …)`, to be put after the name of the check."""
+        return f" (on {IMAGES[self.image]})" if self.image in IMAGES else ""
 
     @property
     def group(self) -> str:
@@ -62,6 +71,11 @@ class VerifyResult:
         return len(self._with("skipped"))
 
     @property
+    def on_doubles(self) -> int:
+        """Checks that ran on something that only stands in for the real image: they prove our side alone."""
+        return sum(finding.image == "double" and finding.status != "skipped" for finding in self.findings)
+
+    @property
     def ok(self) -> bool:
         """Something was looked at, and all of it is as it must be. Nothing looked at is not fine."""
         return self.passed > 0 and self.failed == 0
@@ -70,6 +84,8 @@ class VerifyResult:
     def summary(self) -> str:
         """One line: the counts and the time."""
         counts = f"{self.passed} passed, {self.failed} failed, {self.skipped} skipped"
+        if self.on_doubles:
+            counts += f"; {self.on_doubles} ON TEST DOUBLES"
         verdict = "" if self.passed or self.failed else "nothing was looked at: "
         return f"{verdict}{counts} in {self.seconds:.1f} s"
 
@@ -81,6 +97,7 @@ class VerifyResult:
             "passed": self.passed,
             "failed": self.failed,
             "skipped": self.skipped,
+            "on_doubles": self.on_doubles,
             "seconds": round(self.seconds, 3),
             "findings": [{**asdict(finding), "seconds": round(finding.seconds, 3)} for finding in self.findings],
         }
@@ -93,16 +110,16 @@ class VerifyResult:
         lines: list[str] = []
         for finding in self.findings:
             if finding.status == "passed":
-                lines += [f"  ok      {finding.id}"] if verbose else []
+                lines += [f"  ok      {finding.id}{finding.on}"] if verbose else []
             elif finding.status == "skipped":
-                lines.append(f"  skipped {finding.id}: {finding.message}")
+                lines.append(f"  skipped {finding.id}{finding.on}: {finding.message}")
             else:
                 lines += _failure_lines(finding)
         return "\n".join([*lines, self.summary])
 
 
 def _failure_lines(finding: Finding) -> list[str]:
-    lines = [f"  FAILED  {finding.id}"]
+    lines = [f"  FAILED  {finding.id}{finding.on}"]
     lines += [f"          {line}" for line in finding.message.splitlines()]
     lines += [f"          look at: {line}" for line in finding.look_at]
     lines += [f"          | {line}" for line in finding.journal.splitlines()]

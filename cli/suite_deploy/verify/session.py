@@ -52,6 +52,7 @@ def run_verify(
     """
     import pytest
 
+    from ..images.lock import origins
     from ..secrets.redactor import Redactor
     from . import fixtures
     from .machines import Machine
@@ -68,6 +69,7 @@ def run_verify(
             secrets,
             machines={host.name: make(host.name) for host in outputs.hosts},
             web=Web(dict.fromkeys(deployment.public_names, outputs.public_address), trust, web_ports),
+            images=origins(deployment),
         )
 
         def redact(text: str) -> str:
@@ -76,7 +78,9 @@ def run_verify(
 
         plugin = VerifyPlugin(context, redact=redact, only=only, progress=progress)
         folders = [_HERE / "facts", _HERE / "journeys"]
-        folders += [folder for item in deployment.ordered if (folder := item.folder / "verify").is_dir()]
+        # several copies of one component share its folder
+        own = dict.fromkeys(item.folder / "verify" for item in deployment.ordered)
+        folders += [folder for folder in own if folder.is_dir()]
         arguments = [*_ARGUMENTS, f"--rootdir={_HERE}", *map(str, folders)]
         with _own_environment():
             status = pytest.main(arguments, plugins=[plugin, fixtures, *component_fixtures(deployment.ordered)])
