@@ -35,7 +35,7 @@ def driver_for(deployment: Deployment, vault_password_file: Path | None = None) 
         made: Driver = existing.ExistingDriver(
             suite=deployment.suite.suite,
             hosts=[
-                existing.HostGiven(host.name, host.address or "", host.groups, host.private_address or "")
+                existing.HostGiven(host.name, host.address or "", host.groups, host.private_address or "", host.public)
                 for host in deployment.hosts
             ],
             names={name: deployment.host_of("edge").name for name in deployment.public_names},

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from ipaddress import ip_network
+from ipaddress import ip_address, ip_network
 from pathlib import Path
 
 from suite_deploy.model.outputs import HostOutput, PlanItem, Progress, StackOutputs
@@ -15,14 +15,23 @@ from suite_deploy.model.outputs import HostOutput, PlanItem, Progress, StackOutp
 class HostGiven:
     """A host as the inventory has it. `address` is what SSH connects to; `private_address` defaults to it.
 
-    volumes: kind → device, or "" where /srv/<kind> is mounted already.
+    public: whether users reach it at `address`. volumes: kind → device, or "" where /srv/<kind> is mounted already.
     """
 
     name: str
     address: str
     groups: tuple[str, ...]
     private_address: str = ""
+    public: bool = False
     volumes: Mapping[str, str] = field(default_factory=dict)
+
+
+def _is_literal(address: str) -> bool:
+    try:
+        ip_address(address)
+    except ValueError:
+        return False
+    return True
 
 
 def default_ssh_key() -> Path:
@@ -80,6 +89,7 @@ class ExistingDriver:
                 groups=tuple(host.groups),
                 ssh_user=self.ssh_user,
                 ssh_port=self.ssh_port,
+                public_address=host.address if host.public and _is_literal(host.address) else "",
                 volumes=dict(host.volumes),
             )
             for host in self.hosts

@@ -9,9 +9,11 @@ from typing import Any
 import pytest
 import yaml
 
+from suite_deploy.drivers import driver_for
 from suite_deploy.errors import InvalidInput
 from suite_deploy.model.deployment import Deployment
 from suite_deploy.model.loader import load
+from suite_deploy.render.inventory import addresses
 from suite_deploy.render.render import render
 from suite_deploy.render.vocabulary import Addresses, context
 
@@ -98,6 +100,19 @@ def test_a_media_server_that_nobody_needs_is_refused(tmp_path: Path) -> None:
 def test_what_comes_by_itself_says_who_needs_it_when_it_has_no_host(tmp_path: Path) -> None:
     text = refused(tmp_path, {"keycloak": {}, "meet": {}}, hosts={"one": {"groups": ["edge", "apps", "data"]}})
     assert "group `media`" in text and "Visio needs it" in text
+
+
+def test_browsers_are_told_the_address_of_a_public_media_host(tmp_path: Path) -> None:
+    host = {"groups": ["edge", "apps", "data", "media"], "private_address": "198.51.100.1", "public": True}
+    existing = {"driver": "existing", "hosts": {"one": host | {"address": "one.needs.example"}}}
+    text = refused(tmp_path, {"keycloak": {}, "meet": {}}, **existing)
+    assert "infrastructure.hosts.one.address" in text and "an IP address" in text
+    existing = {"driver": "existing", "hosts": {"one": host | {"address": "203.0.113.5"}}}
+    deployment = deployed(tmp_path, {"keycloak": {}, "meet": {}}, **existing)
+    outputs = driver_for(deployment).outputs()
+    assert outputs is not None
+    words = context(deployment, deployment.components["livekit"], addresses(outputs))["_component"]
+    assert (words.public_address, words.host_address) == ("203.0.113.5", "198.51.100.1")
 
 
 def test_a_missing_peer_is_named_with_who_provides_it(tmp_path: Path) -> None:
