@@ -76,7 +76,10 @@ def command(name: str, skip_verify: bool, settings: Settings) -> None:
 def _summary(
     session: Session, outputs: StackOutputs, changes: int, changed: dict[str, list[str]], result: VerifyResult | None
 ) -> dict[str, Any]:
+    from ..images.lock import origins
+
     deployment = session.deployment
+    images = origins(deployment)
     components = [
         {
             "component": item.slug,
@@ -84,6 +87,7 @@ def _summary(
             "version": next(iter(item.description.images.values())).tag,
             "host": item.host,
             "url": item.url,
+            "image": images.get(item.slug),
         }
         for item in deployment.ordered
     ]
@@ -131,6 +135,9 @@ def _text(summary: dict[str, Any]) -> str:
     if summary["skipped"]:
         parts += ["", "SKIPPED, not deployed:"]
         parts += [f"  {item['component']}: {item['reason']}" for item in summary["skipped"]]
+    doubles = [item["component"] for item in summary["components"] if item["image"] == "double"]
+    if doubles:
+        parts += ["", f"TEST DOUBLES, NOT THE APPLICATIONS: {', '.join(doubles)}"]
     parts += ["", stage_table(summary["seconds"])]
     verification = summary["verification"]
     checked = "not verified"
