@@ -119,6 +119,9 @@ class Listen(Strict):
     public: bool = False  #: whether everyone may reach it, or the suite's hosts only
     #: a key of `hostnames`: edge takes TLS for that name on 443, ends it, and passes plain TCP on to this port
     sni: str | None = None
+    #: the program listens on every address, whatever it is told: the firewall alone keeps others out
+    every_address: bool = False
+    on_demand: bool = False  #: taken only while somebody uses them
 
 
 class Trust(Strict):

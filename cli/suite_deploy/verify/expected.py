@@ -22,13 +22,17 @@ VALKEY_UNIT = "valkey-server@{}.service"
 
 @dataclass(frozen=True)
 class Endpoint:
-    """A socket a host may have. ports: first and last. required: its absence is a failure too."""
+    """A socket a host may have. ports: first and last. required: its absence is a failure too.
+
+    every_address: it listens on all of them and the firewall keeps `where` true.
+    """
 
     proto: str
     ports: tuple[int, int]
     where: Where
     purpose: str
     required: bool = True
+    every_address: bool = False
 
     def __str__(self) -> str:
         first, last = self.ports
@@ -106,10 +110,18 @@ def _endpoints(deployment: Deployment, host: HostOutput) -> Iterator[Endpoint]:
         for service, port in published(component):
             yield Endpoint("tcp", (port, port), where, f"{component.slug} {service}")
         for service, item in component.description.services.items():
+            name = f"{component.slug} {service}"
+            if item.network == "host" and item.port:
+                yield Endpoint("tcp", (item.port, item.port), "private", name)
             for listen in item.listen:
-                first, _, last = listen.ports.partition("-")
-                span = (int(first), int(last or first))
-                yield Endpoint(listen.proto, span, "any" if listen.public else "private", f"{component.slug} {service}")
+                yield Endpoint(
+                    listen.proto,
+                    _span(listen.ports),
+                    "any" if listen.public else "private",
+                    name,
+                    required=not listen.on_demand,
+                    every_address=listen.every_address,
+                )
     if here(deployment, host):
         for proto in ("tcp", "udp"):
             yield Endpoint(proto, (53, 53), "containers", "names for containers", required=False)
@@ -138,6 +150,9 @@ def closed_ports(deployment: Deployment, host: HostOutput) -> dict[int, str]:
             for port in (item.port, item.probe.port if item.probe else None):
                 if port:
                     found[port] = f"{component.slug} {service}"
+            for listen in item.listen:
+                if listen.proto == "tcp" and not listen.public:
+                    found[_span(listen.ports)[0]] = f"{component.slug} {service}"
         found |= {port: f"{component.slug} {service}" for service, port in published(component)}
     if "data" in host.groups:
         found[POSTGRESQL_PORT] = "database"
@@ -158,7 +173,7 @@ def undeclared(sockets: Iterable[Socket], declared: Iterable[Endpoint], networks
     found = []
     for socket in sockets:
         covering = [item for item in declared if item.proto == socket.proto and _spans(item, socket.port)]
-        if any(networks.allows(item.where, socket) for item in covering):
+        if any(item.every_address or networks.allows(item.where, socket) for item in covering):
             continue
         wider = f", where only {covering[0]} may be" if covering else ""
         found.append(f"{socket}{wider}")
@@ -173,6 +188,12 @@ def silent(sockets: Iterable[Socket], declared: Iterable[Endpoint]) -> list[str]
         for item in declared
         if item.required and not any(item.proto == socket.proto and _spans(item, socket.port) for socket in listening)
     ]
+
+
+def _span(ports: str) -> tuple[int, int]:
+    """First and last of a port or a range."""
+    first, _, last = ports.partition("-")
+    return int(first), int(last or first)
 
 
 def _spans(endpoint: Endpoint, port: int) -> bool:
