@@ -39,7 +39,7 @@ class TestRuns:
             "/b": ({"kind": "proxy", "upstream": f"{UPSTREAM}/path"}, "needs an upstream"),
             "/c": ({"kind": "respond"}, "needs respond.json or respond.text"),
             "/d": ({"kind": "redirect"}, "needs a target"),
-            "/e": (proxy("/e", auth="/auth"), "auth is not in this version"),
+            "/e": (proxy("/e", auth={"upstream": UPSTREAM}), "auth needs an upstream"),
         }
         refused = [{"path": path} | route for path, (route, _) in wrong.items()]
         with pytest.raises(ConvergeFailed) as caught:
