@@ -23,7 +23,7 @@ from pulumi.dynamic import (
 
 from .client import Answer, Client
 from .errors import ApiError, NotUnique, OutscaleError, TimedOut, WrongAccount
-from .inputs import PROVIDER_KEY, Inputs, has_unknown, plain, problems
+from .inputs import PROVIDER_KEY, Inputs, defaults, has_unknown, plain, problems
 from .pace import PACE, until
 
 Given = TypeVar("Given", bound=Inputs)
@@ -98,7 +98,8 @@ class Provider(ResourceProvider, Generic[Given]):
         return CheckResult(self.inputs.model_validate(plain(news)).dump(), [])
 
     def diff(self, _id: str, _olds: dict[str, Any], _news: dict[str, Any]) -> DiffResult:
-        changed = [name for name in self.inputs_of(_news) | self.inputs_of(_olds) if not self.same(name, _olds, _news)]
+        news = {**defaults(self.inputs), **plain(_news)}
+        changed = [name for name in self.inputs_of(news) | self.inputs_of(_olds) if not self.same(name, _olds, news)]
         replaces = [name for name in changed if name in self.fixed]
         # Names are unique, so what is replaced goes first: its successor would otherwise find it and take it over.
         return DiffResult(bool(changed) or self.drifted(_olds), replaces, delete_before_replace=True)

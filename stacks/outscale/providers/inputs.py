@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from typing import Annotated, Any
 from urllib.parse import urlsplit
 
+from pulumi.output import Unknown
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 from pydantic.alias_generators import to_camel
 
@@ -93,6 +94,13 @@ def plain(properties: Mapping[str, Any]) -> dict[str, Any]:
     return {key: value for key, value in properties.items() if key != PROVIDER_KEY and value is not None}
 
 
+def defaults(model: type[Inputs]) -> dict[str, Any]:
+    """What properties are when they are not given."""
+    fields = {name: field for name, field in model.model_fields.items() if not field.is_required()}
+    made = model.model_construct(**{name: field.get_default() for name, field in fields.items()})
+    return made.model_dump(mode="json", by_alias=True, exclude_none=True, include=set(fields))
+
+
 def problems(model: type[Inputs], properties: Mapping[str, Any]) -> list[tuple[str, str]]:
     """(property, what is wrong) of everything that is known by now; what is unknown yet is not judged."""
     try:
@@ -112,7 +120,8 @@ def has_unknown(value: Any) -> bool:
         return any(has_unknown(item) for item in value.values())
     if isinstance(value, (list, tuple)):
         return any(has_unknown(item) for item in value)
-    return bool(value == UNKNOWN)
+    # The engine's SDK passes the word on, or an object of its own, depending on the call.
+    return isinstance(value, Unknown) or bool(value == UNKNOWN)
 
 
 def _sentence(item: Any) -> str:

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import asyncio
+import importlib
 import os
 import re
 import subprocess
@@ -14,13 +15,14 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-import grpc
 from pulumi.dynamic.dynamic import PROVIDER_KEY, ResourceProvider, serialize_provider
 from pulumi.runtime import rpc
 from pulumi.runtime.proto import engine_pb2_grpc, provider_pb2, provider_pb2_grpc
 
 from tests.checkout import ROOT
 
+# imported by name: it has no types
+grpc: Any = importlib.import_module("grpc")
 #: hurries the process's pace before it serves
 HURRIED = """
 import runpy, sys
