@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import time
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -13,12 +14,13 @@ import pytest
 from suite_deploy.model.deployment import Component
 from suite_deploy.verify.web import Web
 from suite_deploy.verify.webapp import WebApp
-from suite_deploy.verify.websocket import WebSocket
+from suite_deploy.verify.websocket import Closed, WebSocket
 
 API = "/api/v1.0/"
 SESSION_COOKIE = "docs_sessionid"
-#: Hocuspocus: the kind of message, then what it says about authentication
-_AUTH, _TOKEN, _DENIED, _AUTHENTICATED = 2, 0, 1, 2
+#: Hocuspocus: kinds of messages, and what the first says about authentication
+_AUTH, _CLOSE = 2, 7
+_TOKEN, _DENIED, _AUTHENTICATED = 0, 1, 2
 
 
 class Writer(WebApp):
@@ -69,6 +71,20 @@ class Editor(WebSocket):
         said = answer[len(head)]
         assert said in (_DENIED, _AUTHENTICATED), f"the collaboration server answered {said}"
         return said == _AUTHENTICATED
+
+    def wait_until_closed(self, patience: float) -> bool:
+        """Whether the server closes the room to this editor within `patience` seconds."""
+        deadline = time.monotonic() + patience
+        closing = _text(self._document) + bytes([_CLOSE])
+        try:
+            while (left := deadline - time.monotonic()) > 0:
+                if self.receive(left).startswith(closing):
+                    return True
+        except Closed:
+            return True
+        except TimeoutError:
+            pass
+        return False
 
 
 def _text(value: str) -> bytes:

@@ -51,11 +51,8 @@ def test_room_closes_when_rights_change(
         assert editor.enter(), "the room of one's own document stays closed"
         link = {"link_reach": "authenticated", "link_role": "reader"}
         writer.ask("PUT", f"documents/{document}/link-configuration/", json=link)
-        try:
-            while True:
-                editor.receive(PATIENCE)
-        except (Closed, TimeoutError) as end:
-            assert isinstance(end, Closed), f"nobody closed the room within {PATIENCE} seconds: is the queue at work?"
+        closed = editor.wait_until_closed(PATIENCE)
+        assert closed, f"nobody closed the room within {PATIENCE} seconds: is the queue at work?"
     assert lets_in(writer, document), "the room stays closed for who still may"
 
 

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Callable
 from typing import Any
 from urllib.parse import urlsplit
@@ -16,6 +17,8 @@ from suite_deploy.verify.web import TIMEOUT, Web
 #: two states of a document, as its editor would send them (Yjs updates, one paragraph each)
 FIRST = "AQMBAAcBDmRvY3VtZW50LXN0b3JlAwlwYXJhZ3JhcGgHAAEABgQAAQEDb25lAA=="
 SECOND = "AQMBAAcBDmRvY3VtZW50LXN0b3JlAwlwYXJhZ3JhcGgHAAEABgQAAQEDdHdvAA=="
+#: one pixel
+PICTURE = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
 CLOSED = (401, 403, 404)
 
 
@@ -74,7 +77,7 @@ def test_strangers_see_nothing(
 
 @pytest.mark.parametrize(
     ("name", "content"),
-    [("verify.txt", b"plain text\n"), ("verify.png", b"\x89PNG\r\n\x1a\n" + bytes(2000))],
+    [("verify.txt", b"plain text\n"), ("verify.png", base64.b64decode(PICTURE))],
     ids=["text", "picture"],
 )
 def test_file_is_read_by_those_who_may(
