@@ -57,7 +57,8 @@ def export(
         {
             "driver": spec.driver,
             "suite": spec.suite,
-            "hosts": {host.name: _host(spec, host.name, hosts[host.name]) for host in spec.hosts},
+            # a list: the engine sorts the keys of maps, and the order of hosts is the inventory's
+            "hosts": [_host(spec, host.name, hosts[host.name]) for host in spec.hosts],
             "private_networks": [spec.private_network],
             "public_address": edge,
             "dns_records": dict.fromkeys(spec.names, edge),
@@ -84,6 +85,7 @@ def export(
 def _host(spec: StackSpec, name: str, made: MadeHost) -> dict[str, Any]:
     wanted = spec.host(name)
     return {
+        "name": name,
         "address": made.public_address if wanted.public else made.private_address,
         "private_address": made.private_address,
         "public_address": made.public_address,
@@ -106,7 +108,7 @@ def read_outputs(exports: Mapping[str, Any], *, ssh_private_key: Path, ssh_known
         content = exports[OUTPUTS]
         hosts = tuple(
             HostOutput(
-                name=name,
+                name=host["name"],
                 address=host["address"],
                 private_address=host["private_address"],
                 public_address=host["public_address"],
@@ -117,7 +119,7 @@ def read_outputs(exports: Mapping[str, Any], *, ssh_private_key: Path, ssh_known
                 identity=host["identity"],
                 volumes=dict(host["volumes"]),
             )
-            for name, host in content["hosts"].items()
+            for host in content["hosts"]
         )
         return StackOutputs(
             driver=content["driver"],

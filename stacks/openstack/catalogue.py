@@ -16,7 +16,8 @@ def names(what: str, auth_url: str, region: str) -> str:
         found = sorted(_LISTS[what](_connection(auth_url, region)))
     # this text only helps an error along: whatever goes wrong here must not hide that error
     except Exception as error:
-        return f"What there is could not be listed: {str(error).strip().splitlines()[0] if str(error) else error!r}"
+        said = str(error).strip().splitlines() or [repr(error)]
+        return f"What there is could not be listed: {said[0]}"
     more = f" … and {len(found) - SHOWN} more" if len(found) > SHOWN else ""
     return f"There is: {', '.join(found[:SHOWN])}{more}." if found else f"This project sees no {what}."
 

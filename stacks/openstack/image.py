@@ -15,7 +15,7 @@ from stacks.components.openstack.place import PATIENCE, Place
 from stacks.openstack.lookup import Found
 from suite_deploy.errors import CouldNotRun, InvalidInput, Problem
 from suite_deploy.model.deployment import Deployment
-from suite_deploy.model.suite import OpenStack, OsImage
+from suite_deploy.model.suite import Cloud, OsImage
 from suite_deploy.paths import user_cache
 
 _BLOCK = 1 << 20
@@ -30,7 +30,7 @@ def boot_image(deployment: Deployment, place: Place, found: Found) -> pulumi.Inp
     when a download fails or is not what was named.
     """
     infrastructure = deployment.suite.infrastructure
-    assert isinstance(infrastructure, OpenStack)
+    assert isinstance(infrastructure, Cloud)
     wanted = infrastructure.image
     if wanted is None or not (wanted.id or wanted.name or wanted.url):
         step = "Write `image: {id: …}`, `image: {name: …, sha256: …}` or `image: {url: …, sha256: …}`; Debian 13."

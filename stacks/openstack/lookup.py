@@ -17,7 +17,7 @@ from stacks.components.spec import StackSpec
 from stacks.openstack import catalogue
 from suite_deploy.errors import CouldNotRun, InvalidInput, Problem
 from suite_deploy.model.deployment import Deployment
-from suite_deploy.model.suite import OpenStack
+from suite_deploy.model.suite import Cloud, OpenStack
 
 Result = TypeVar("Result")
 #: how the provider says that a name fits nothing, or too much
@@ -53,14 +53,19 @@ class _Missing(Exception):
     """A name fits nothing, or too much; the text says which."""
 
 
-def look_up(deployment: Deployment, spec: StackSpec, place: Place) -> Found:
+def look_up(
+    deployment: Deployment, spec: StackSpec, place: Place, *, auth_url: str = "", external_network: str = ""
+) -> Found:
     """Find external network, flavors and image by name.
 
+    auth_url, external_network: for a provider that has them fixed; the inventory's when empty.
     Raises InvalidInput with every name that fits nothing and what there is instead; CouldNotRun when the cloud does
     not answer or refuses the credentials.
     """
     infrastructure = deployment.suite.infrastructure
-    assert isinstance(infrastructure, OpenStack)
+    assert isinstance(infrastructure, Cloud)
+    if isinstance(infrastructure, OpenStack):
+        auth_url, external_network = infrastructure.auth_url, infrastructure.external_network or ""
     region, opts = place.region, pulumi.InvokeOptions(provider=place.provider)
     problems: list[Problem] = []
 
@@ -69,17 +74,17 @@ def look_up(deployment: Deployment, spec: StackSpec, place: Place) -> Found:
             return _answer(ask)
         except _Missing as error:
             where = deployment.place(*path)
-            there = catalogue.names(what, infrastructure.auth_url, infrastructure.region)
+            there = catalogue.names(what, auth_url, infrastructure.region)
             key = ".".join(map(str, path))
             found = f"{what} {name!r} {error}." if name else f"{what}: the cloud's answer {error}."
             problems.append(Problem(where.file, where.line, key, found, there))
             return None
 
     def network() -> Any:
-        return networking.get_network(name=infrastructure.external_network, external=True, region=region, opts=opts)
+        return networking.get_network(name=external_network or None, external=True, region=region, opts=opts)
 
     path: tuple[Hashable, ...] = ("infrastructure", "external_network")
-    external = find(path, "external network", infrastructure.external_network or "", network)
+    external = find(path, "external network", external_network, network)
     flavors = {}
     for host in spec.hosts:
         if host.flavor not in flavors:

@@ -47,7 +47,7 @@ class Place:
 
 
 def provider(name: str, *, auth_url: str, region: str, endpoints: Mapping[str, str]) -> openstack.Provider:
-    """The provider: where it is, as literals of the inventory. Who asks, OS_* variables say; arguments end in the state.
+    """The provider: where it is, as literals of the inventory. Who asks, OS_* variables say: arguments end in a state.
 
     endpoints: service → URL, instead of the catalogue's.
     """

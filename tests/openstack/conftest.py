@@ -1,0 +1,46 @@
+# SPDX-License-Identifier: MIT
+"""The lane `openstack`: needs a cloud's usual variables (OS_AUTH_URL, OS_USERNAME, OS_PASSWORD, OS_PROJECT_NAME,
+OS_REGION_NAME …) for a project of its own; says loudly that it was skipped without them.
+
+SUITE_DEPLOY_LAB_IMAGE (a Debian 13 image), SUITE_DEPLOY_LAB_FLAVOR, SUITE_DEPLOY_LAB_EXTERNAL_NETWORK name what the
+cloud has; SUITE_DEPLOY_LAB_OBJECT_STORE is its S3 endpoint, none when unset.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+NEEDED = ("OS_AUTH_URL", "OS_USERNAME", "OS_PASSWORD", "OS_PROJECT_NAME", "OS_REGION_NAME")
+
+
+@pytest.fixture(scope="session")
+def connection() -> Any:
+    """The cloud's own client, for looking behind the program's back."""
+    missing = [name for name in NEEDED if not os.environ.get(name)]
+    if missing:
+        pytest.skip(f"NOT RUN: no OpenStack to realise the program on ({', '.join(missing)} unset)")
+    openstack = pytest.importorskip("openstack", reason="NOT RUN: openstacksdk is not installed")
+    return openstack.connect(auth_url=os.environ["OS_AUTH_URL"], region_name=os.environ["OS_REGION_NAME"])
+
+
+@pytest.fixture(scope="session")
+def lab(connection: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+    """The suite of this lane; whatever a failed test left is removed at the end, data too."""
+    from tests.openstack.lab import Lab, settings
+
+    directory = tmp_path_factory.mktemp("lab")
+    wanted = settings(
+        os.environ.get("SUITE_DEPLOY_LAB_EXTERNAL_NETWORK", "public"),
+        os.environ.get("SUITE_DEPLOY_LAB_IMAGE", "debian13-fast"),
+        os.environ.get("SUITE_DEPLOY_LAB_FLAVOR", "m1.small"),
+        os.environ.get("SUITE_DEPLOY_LAB_OBJECT_STORE", ""),
+    )
+    made = Lab(directory, wanted)
+    try:
+        yield made
+    finally:
+        made.cloud.destroy(with_data=True)

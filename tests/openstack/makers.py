@@ -1,0 +1,297 @@
+# SPDX-License-Identifier: MIT
+"""How each resource type is made, found and removed on a real OpenStack, through its own SDK.
+
+A test double of the provider: it shows that a program's inputs make working things, not how the provider itself acts.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import openstack
+from openstack.exceptions import NotFoundException
+
+Inputs = Mapping[str, Any]
+#: id, and the properties the cloud adds
+Made = tuple[str, dict[str, Any]]
+#: seconds
+PATIENCE = 900
+
+
+@dataclass(frozen=True)
+class Maker:
+    """make(inputs); find(id, inputs): None when it is gone; remove(id, inputs)."""
+
+    make: Callable[[Inputs], Made]
+    find: Callable[[str, Inputs], Any]
+    remove: Callable[[str, Inputs], None]
+
+
+def until(
+    read: Callable[[], Any], wanted: Any, seconds: float = PATIENCE, bad: tuple[Any, ...] = ("ERROR", "error")
+) -> None:
+    """Wait until `read` returns `wanted`. Raises RuntimeError for a bad state, or after `seconds`."""
+    end = time.monotonic() + seconds
+    while (state := read()) != wanted:
+        if state in bad or time.monotonic() > end:
+            raise RuntimeError(f"state {state!r}, wanted {wanted!r}")
+        time.sleep(1)
+
+
+def whole(value: Any) -> Any:
+    """Numbers arrive as floats, which the cloud's API refuses."""
+    if isinstance(value, dict):
+        return {key: whole(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [whole(item) for item in value]
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
+class Makers:
+    """The makers of one cloud."""
+
+    def __init__(self, cloud: openstack.connection.Connection) -> None:
+        self.cloud = cloud
+        network, compute, storage = cloud.network, cloud.compute, cloud.block_storage
+        there = self._there
+        self.by_type: dict[str, Maker] = {
+            "networking/network:Network": Maker(
+                self._network, there(network.get_network), lambda id_, _: network.delete_network(id_)
+            ),
+            "networking/subnet:Subnet": Maker(
+                self._subnet, there(network.get_subnet), lambda id_, _: network.delete_subnet(id_)
+            ),
+            "networking/router:Router": Maker(
+                self._router, there(network.get_router), lambda id_, _: network.delete_router(id_)
+            ),
+            "networking/routerInterface:RouterInterface": Maker(
+                self._interface,
+                there(network.get_port),
+                lambda id_, inputs: network.remove_interface_from_router(inputs["routerId"], port_id=id_),
+            ),
+            "networking/secGroup:SecGroup": Maker(
+                self._group, there(network.get_security_group), lambda id_, _: network.delete_security_group(id_)
+            ),
+            "networking/secGroupRule:SecGroupRule": Maker(
+                self._rule,
+                there(network.get_security_group_rule),
+                lambda id_, _: network.delete_security_group_rule(id_),
+            ),
+            "networking/port:Port": Maker(self._port, there(network.get_port), lambda id_, _: network.delete_port(id_)),
+            "networking/floatingIp:FloatingIp": Maker(
+                self._address, there(network.get_ip), lambda id_, _: network.delete_ip(id_)
+            ),
+            "networking/floatingIpAssociate:FloatingIpAssociate": Maker(
+                self._association, self._find_association, lambda id_, _: network.update_ip(id_, port_id=None)
+            ),
+            "compute/serverGroup:ServerGroup": Maker(
+                self._server_group, there(compute.get_server_group), lambda id_, _: compute.delete_server_group(id_)
+            ),
+            "compute/instance:Instance": Maker(self._server, there(compute.get_server), self._remove_server),
+            "blockstorage/volume:Volume": Maker(self._volume, there(storage.get_volume), self._remove_volume),
+            "compute/volumeAttach:VolumeAttach": Maker(self._attach, self._find_attachment, self._detach),
+            "objectstorage/container:Container": Maker(self._container, self._find_container, self._remove_container),
+            "identity/ec2CredentialV3:Ec2CredentialV3": Maker(
+                self._credential, self._find_credential, self._remove_credential
+            ),
+        }
+
+    def _there(self, get: Callable[[str], Any]) -> Callable[[str, Inputs], Any]:
+        def find(id_: str, inputs: Inputs) -> Any:
+            try:
+                return get(id_)
+            except NotFoundException:
+                return None
+
+        return find
+
+    def _tagged(self, thing: Any, inputs: Inputs) -> None:
+        if inputs.get("tags"):
+            self.cloud.network.set_tags(thing, inputs["tags"])
+
+    def _network(self, inputs: Inputs) -> Made:
+        made = self.cloud.network.create_network(name=inputs["name"], admin_state_up=inputs["adminStateUp"])
+        self._tagged(made, inputs)
+        return made.id, {}
+
+    def _subnet(self, inputs: Inputs) -> Made:
+        made = self.cloud.network.create_subnet(
+            network_id=inputs["networkId"],
+            name=inputs["name"],
+            cidr=inputs["cidr"],
+            ip_version=inputs["ipVersion"],
+            enable_dhcp=inputs["enableDhcp"],
+            dns_nameservers=inputs.get("dnsNameservers") or [],
+        )
+        self._tagged(made, inputs)
+        return made.id, {}
+
+    def _router(self, inputs: Inputs) -> Made:
+        made = self.cloud.network.create_router(
+            name=inputs["name"], external_gateway_info={"network_id": inputs["externalNetworkId"]}
+        )
+        self._tagged(made, inputs)
+        return made.id, {}
+
+    def _interface(self, inputs: Inputs) -> Made:
+        made = self.cloud.network.add_interface_to_router(inputs["routerId"], subnet_id=inputs["subnetId"])
+        until(lambda: self.cloud.network.get_port(made["port_id"]).status, "ACTIVE", 120)
+        return made["port_id"], {}
+
+    def _group(self, inputs: Inputs) -> Made:
+        made = self.cloud.network.create_security_group(name=inputs["name"], description=inputs["description"])
+        if inputs.get("deleteDefaultRules"):
+            for rule in list(made.security_group_rules):
+                self.cloud.network.delete_security_group_rule(rule["id"])
+        self._tagged(made, inputs)
+        return made.id, {}
+
+    def _rule(self, inputs: Inputs) -> Made:
+        names = {
+            "direction": "direction",
+            "ethertype": "ethertype",
+            "protocol": "protocol",
+            "portRangeMin": "port_range_min",
+            "portRangeMax": "port_range_max",
+            "remoteIpPrefix": "remote_ip_prefix",
+            "remoteGroupId": "remote_group_id",
+            "securityGroupId": "security_group_id",
+        }
+        values = {names[key]: value for key, value in inputs.items() if key in names}
+        return self.cloud.network.create_security_group_rule(**values).id, {}
+
+    def _port(self, inputs: Inputs) -> Made:
+        made = self.cloud.network.create_port(
+            network_id=inputs["networkId"],
+            name=inputs["name"],
+            security_group_ids=inputs["securityGroupIds"],
+            fixed_ips=[{"subnet_id": item["subnetId"]} for item in inputs["fixedIps"]],
+        )
+        self._tagged(made, inputs)
+        return made.id, {"allFixedIps": [item["ip_address"] for item in made.fixed_ips]}
+
+    def _address(self, inputs: Inputs) -> Made:
+        pool = self.cloud.network.find_network(inputs["pool"], ignore_missing=False)
+        made = self.cloud.network.create_ip(floating_network_id=pool.id, description=inputs["description"])
+        return made.id, {"address": made.floating_ip_address}
+
+    def _association(self, inputs: Inputs) -> Made:
+        found = self.cloud.network.find_ip(inputs["floatingIp"], ignore_missing=False)
+        self.cloud.network.update_ip(found, port_id=inputs["portId"])
+        return found.id, {}
+
+    def _find_association(self, id_: str, inputs: Inputs) -> Any:
+        found = self._there(self.cloud.network.get_ip)(id_, inputs)
+        return found if found is not None and found.port_id == inputs["portId"] else None
+
+    def _server_group(self, inputs: Inputs) -> Made:
+        return self.cloud.compute.create_server_group(name=inputs["name"], policies=[inputs["policies"]]).id, {}
+
+    def _server(self, inputs: Inputs) -> Made:
+        disks = [
+            {
+                "uuid": disk["uuid"],
+                "source_type": disk["sourceType"],
+                "destination_type": disk["destinationType"],
+                "volume_size": disk["volumeSize"],
+                "boot_index": disk["bootIndex"],
+                "delete_on_termination": disk["deleteOnTermination"],
+            }
+            for disk in inputs["blockDevices"]
+        ]
+        made = self.cloud.compute.create_server(
+            name=inputs["name"],
+            flavor_id=inputs["flavorId"],
+            block_device_mapping=disks,
+            networks=[{"port": item["port"]} for item in inputs["networks"]],
+            scheduler_hints={"group": inputs["schedulerHints"][0]["group"]},
+            config_drive=inputs["configDrive"],
+            user_data=base64.b64encode(inputs["userData"].encode()).decode(),
+            metadata=inputs["metadata"],
+        )
+        until(lambda: self.cloud.compute.get_server(made.id).status, "ACTIVE")
+        return made.id, {}
+
+    def _remove_server(self, id_: str, inputs: Inputs) -> None:
+        self.cloud.compute.delete_server(id_)
+        until(lambda: self._there(self.cloud.compute.get_server)(id_, inputs), None)
+
+    def _volume(self, inputs: Inputs) -> Made:
+        made = self.cloud.block_storage.create_volume(
+            name=inputs["name"],
+            size=inputs["size"],
+            description=inputs["description"],
+            volume_type=inputs.get("volumeType"),
+            metadata=inputs["metadata"],
+        )
+        until(lambda: self.cloud.block_storage.get_volume(made.id).status, "available")
+        return made.id, {}
+
+    def _remove_volume(self, id_: str, inputs: Inputs) -> None:
+        self.cloud.block_storage.delete_volume(id_)
+        until(lambda: self._there(self.cloud.block_storage.get_volume)(id_, inputs), None)
+
+    def _attach(self, inputs: Inputs) -> Made:
+        server, volume = inputs["instanceId"], inputs["volumeId"]
+        # a server that was removed leaves its volume a little later than itself
+        until(lambda: self.cloud.block_storage.get_volume(volume).status, "available")
+        self.cloud.compute.create_volume_attachment(server, volume_id=volume)
+        until(lambda: self.cloud.block_storage.get_volume(volume).status, "in-use")
+        return f"{server}/{volume}", {}
+
+    def _find_attachment(self, id_: str, inputs: Inputs) -> Any:
+        volume = self._there(self.cloud.block_storage.get_volume)(inputs["volumeId"], inputs)
+        attached = [item["server_id"] for item in volume.attachments] if volume is not None else []
+        return volume if inputs["instanceId"] in attached else None
+
+    def _detach(self, id_: str, inputs: Inputs) -> None:
+        self.cloud.compute.delete_volume_attachment(inputs["instanceId"], inputs["volumeId"])
+        until(lambda: self.cloud.block_storage.get_volume(inputs["volumeId"]).status, "available")
+
+    def _container(self, inputs: Inputs) -> Made:
+        headers = {f"X-Container-Meta-{key}": value for key, value in inputs["metadata"].items()}
+        headers["X-Versions-Enabled"] = str(bool(inputs.get("versioning"))).lower()
+        self._swift("put", inputs["name"], headers=headers)
+        return inputs["name"], {}
+
+    def _find_container(self, id_: str, inputs: Inputs) -> Any:
+        answer = self.cloud.object_store.head(f"/{id_}", raise_exc=False)
+        return answer if answer.status_code < 300 else None
+
+    def _remove_container(self, id_: str, inputs: Inputs) -> None:
+        listed = self._swift("get", f"{id_}?versions&format=json").json()
+        for item in listed:
+            self._swift("delete", f"{id_}/{item['name']}?version-id={item['version_id']}")
+        self._swift("delete", id_)
+
+    def _swift(self, method: str, path: str, **more: Any) -> Any:
+        answer = getattr(self.cloud.object_store, method)(f"/{path}", **more)
+        if answer.status_code >= 300:
+            raise RuntimeError(f"{method} {path}: {answer.status_code} {answer.text[:200]}")
+        return answer
+
+    @property
+    def _pairs(self) -> str:
+        return f"/users/{self.cloud.current_user_id}/credentials/OS-EC2"
+
+    def _credential(self, inputs: Inputs) -> Made:
+        answer = self.cloud.identity.post(self._pairs, json={"tenant_id": self.cloud.current_project_id})
+        made = answer.json()["credential"]
+        return made["access"], {"access": made["access"], "secret": made["secret"]}
+
+    def _find_credential(self, id_: str, inputs: Inputs) -> Any:
+        answer = self.cloud.identity.get(f"{self._pairs}/{id_}", raise_exc=False)
+        return answer if answer.status_code < 300 else None
+
+    def _remove_credential(self, id_: str, inputs: Inputs) -> None:
+        self.cloud.identity.delete(f"{self._pairs}/{id_}")
+
+
+def plain(value: Any) -> Any:
+    """What would be kept of inputs, in JSON's own terms, with whole numbers."""
+    return whole(json.loads(json.dumps(value)))
