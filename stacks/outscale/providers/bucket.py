@@ -99,8 +99,14 @@ class Store:
 
     def state(self, name: str) -> dict[str, Any] | None:
         """The bucket's settings as inputs say them, None when there is no such bucket. Raises OutscaleError."""
-        if self._ask("head_bucket", Bucket=name) is None:
-            return None
+        try:
+            if self._ask("head_bucket", Bucket=name) is None:
+                return None
+        except ApiError as error:
+            if error.status != 403:
+                raise
+            said = f"bucket {name}: these keys may not look at it, or the name is another account's"
+            raise NotUnique(f"{said} ({error})") from None
         versions = self._ask("get_bucket_versioning", Bucket=name) or {}
         rules = (self._ask("get_bucket_encryption", Bucket=name) or {}).get("ServerSideEncryptionConfiguration", {})
         cors = (self._ask("get_bucket_cors", Bucket=name) or {}).get("CORSRules", [])
