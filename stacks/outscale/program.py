@@ -61,6 +61,7 @@ class Buckets(pulumi.ComponentResource):
                 **{**place.common("bucket", bucket.slug), "endpoint": place.store},
                 bucketName=bucket.name,
                 versioning=bucket.versioning,
+                encryption="AES256",
                 forceDestroy=place.unprotect,
             )
         self.register_outputs({})
