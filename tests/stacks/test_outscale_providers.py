@@ -37,6 +37,7 @@ def stand(served: Bench) -> Bench:
     served.server.faults.clear()
     served.server.seen.clear()
     served.cloud.lag = served.cloud.delay = 0.0
+    served.cloud.page = 100
     return served
 
 
@@ -227,6 +228,23 @@ def test_a_host_whose_maker_died_before_tagging_it_is_found_by_its_token(tenant:
     (orphan,) = tenant.stand.cloud.living("Vm")
     assert orphan["Tags"] == []
     assert engine.create(VmProvider(), given).id == orphan["VmId"]
+
+
+def test_a_host_that_does_not_shut_down_is_switched_off(tenant: Tenant) -> None:
+    made = tenant.stand.engine.create(VmProvider(), tenant.of_vm())
+    tenant.stand.cloud.stubborn.add(made.id)
+    tenant.stand.engine.delete(VmProvider(), made)
+    asked = [bool(given.get("ForceStop")) for action, given in tenant.stand.server.seen if action == "StopVms"]
+    assert asked == [False, True], "asked first, forced later"
+    assert not tenant.stand.cloud.living("Vm")
+
+
+def test_lists_of_several_pages_are_read_to_their_end(tenant: Tenant) -> None:
+    """What is on the second page would otherwise be made once more."""
+    tenant.stand.cloud.page = 1
+    made = [tenant.group(name) for name in ("one", "two", "three")]
+    assert [tenant.group(name).id for name in ("one", "two", "three")] == [item.id for item in made]
+    assert tenant.stand.server.count("CreateSecurityGroup") == 3
 
 
 def test_data_volumes_outlive_their_host(tenant: Tenant) -> None:

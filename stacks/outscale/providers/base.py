@@ -248,8 +248,14 @@ class Provider(ResourceProvider, Generic[Given]):
             client.settled(lambda: client.read("CreateTags", ResourceIds=[self.id_of(live)], Tags=pairs))
 
     def _all(self, client: Client, **filters: Any) -> list[Answer]:
-        found: list[Answer] = client.read(f"Read{self.collection}", Filters=filters).get(self.collection) or []
-        return found
+        found: list[Answer] = []
+        page: str | None = None
+        while True:
+            answer = client.read(f"Read{self.collection}", Filters=filters, NextPageToken=page)
+            found += answer.get(self.collection) or []
+            page = answer.get("NextPageToken")
+            if not page:
+                return found
 
     def _settle(self, client: Client, live: Answer, inputs: Given) -> Answer:
         """Wait until it is ready, link it, and look once more: outputs are what the API says, not what was asked."""

@@ -26,6 +26,7 @@ class Pace:
     jitter: float = 1.0  #: up to this much is added, so that parallel clients part
     poll: float = 3.0  #: between two looks at a state
     settle: float = 30.0  #: how long something just made may stay invisible
+    shutdown: float = 180.0  #: a guest gets to shut down before it is switched off
     connect: float = 10.0  #: until a connection stands
     answer: float = 90.0  #: until an answer begins
     per_second: int = 5  #: requests of one process

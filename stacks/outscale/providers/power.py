@@ -10,10 +10,9 @@ from contextlib import contextmanager
 
 from .client import Answer, Client
 from .errors import OutscaleError, TimedOut
-from .pace import until
+from .pace import PACE, until
 
-#: seconds a guest gets to shut down before it is switched off
-SHUTDOWN = 180.0
+#: seconds until a host that was started runs
 START = 600.0
 #: Outscale's tag that names the public address a host keeps over a stop and start
 KEEP_ADDRESS = "osc.fcu.eip.auto-attach"
@@ -41,10 +40,10 @@ def stop(client: Client, vm: str) -> None:
         return
     client.read("StopVms", VmIds=[vm])
     try:
-        until(lambda: _state(client, vm) in _DOWN or None, f"VM {vm} to stop", SHUTDOWN)
+        until(lambda: _state(client, vm) in _DOWN or None, f"VM {vm} to stop", PACE.shutdown)
     except TimedOut:
         client.read("StopVms", VmIds=[vm], ForceStop=True)
-        until(lambda: _state(client, vm) in _DOWN or None, f"VM {vm} to be switched off", SHUTDOWN)
+        until(lambda: _state(client, vm) in _DOWN or None, f"VM {vm} to be switched off", START)
 
 
 def start(client: Client, vm: str) -> None:

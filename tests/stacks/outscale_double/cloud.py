@@ -64,6 +64,10 @@ class Cloud:
         self.lag, self.delay = lag, delay
         self.things: dict[str, Thing] = {}
         self.quota: dict[str, int] = {}
+        #: how many things an answer lists at most
+        self.page = 100
+        #: VMs whose system does not shut down when asked to
+        self.stubborn: set[str] = set()
         self.vm_types = {"tinav6.c4r16p2", "tinav6.c4r32p2", "tinav6.c2r8p2"}
         self.images = {"ami-0a1b2c3d"}
         self.asking = self.account
@@ -77,7 +81,10 @@ class Cloud:
             return {"Accounts": [{"AccountId": self.asking}]}
         for kind, (plural, key, _) in KINDS.items():
             if action == f"Read{plural}":
-                return {plural: self._read(kind, key, parameters.get("Filters") or {})}
+                start = int(parameters.get("NextPageToken", "0"))
+                found = self._read(kind, key, parameters.get("Filters") or {})
+                more = {"NextPageToken": str(start + self.page)} if len(found) > start + self.page else {}
+                return {plural: found[start : start + self.page], **more}
         if action not in self._actions:
             raise NotImplementedError(action)
         return self._actions[action](parameters)

@@ -96,10 +96,11 @@ class Hosts:
     def StopVms(self, wanted: Data) -> Data:
         hosts = [self.cloud.get("Vm", one) for one in wanted["VmIds"]]
         for host in hosts:
-            if host["State"] != "running":
+            if host["State"] != "running" and not wanted.get("ForceStop"):
                 raise state("6006", f"the VM is {host['State']}")
             host["State"] = "stopping"
-            self.cloud.later(host["VmId"], "stopped")
+            if wanted.get("ForceStop") or host["VmId"] not in self.cloud.stubborn:
+                self.cloud.later(host["VmId"], "stopped")
             self._lose_address(host["VmId"])
         return {"Vms": [_change(host, "running") for host in hosts]}
 

@@ -34,8 +34,8 @@ runpy.run_module("pulumi.dynamic", run_name="__main__")
 """
 #: seconds; short enough for tests, long enough to be seen
 PACE = {
-    "first": 0.01, "longest": 0.05, "jitter": 0.01, "poll": 0.02, "settle": 0.4, "connect": 1.0, "answer": 1.0,
-    "per_second": 10_000, "attempts": 5, "connections": 2,
+    "first": 0.01, "longest": 0.05, "jitter": 0.01, "poll": 0.02, "settle": 0.4, "shutdown": 0.3,
+    "connect": 1.0, "answer": 1.0, "per_second": 10_000, "attempts": 5, "connections": 2,
 }  # fmt: skip
 #: a provider, or what the engine's state holds of one
 Provider = ResourceProvider | str
