@@ -27,8 +27,8 @@ ZONE_KEYS = frozenset(
 ACCOUNT_WIDE = frozenset(
     (
         "ovh:CloudProject/user:User",
-        "ovh:CloudProject/userS3Policy:UserS3Policy",
-        "ovh:CloudProject/userS3Credential:UserS3Credential",
+        "ovh:CloudProject/s3Policy:S3Policy",
+        "ovh:CloudProject/s3Credential:S3Credential",
     )
 )
 

@@ -34,6 +34,8 @@ STATE_KEY = "suite.engine_passphrase"
 OUTPUTS = "outputs.json"
 ENGINE = "engine"
 KNOWN_HOSTS = "known_hosts"
+#: export of a program that could not do everything in one run
+AGAIN = "again"
 #: seconds a new host gets until it answers on SSH
 FIRST_BOOT = 600.0
 
@@ -49,6 +51,8 @@ class CloudDriver:
         self.state = deployment.state_dir
         self.vault_password_file = vault_password_file
         self._steps: list[Step] | None = None
+        #: what the program had to say of the plan
+        self.notes: tuple[str, ...] = ()
 
     @property
     def infrastructure(self) -> Cloud:
@@ -63,7 +67,8 @@ class CloudDriver:
     def steps(self) -> list[Step]:
         """What the engine would do now, asked once."""
         if self._steps is None:
-            self._steps = self._stack(require_engine()).preview()
+            stack = self._stack(require_engine())
+            self._steps, self.notes = stack.preview(), tuple(stack.warnings)
         return self._steps
 
     def decide(self) -> Decision:
@@ -75,25 +80,32 @@ class CloudDriver:
 
     def apply(self, progress: Progress) -> StackOutputs:
         """Raises CouldNotRun, before anything was created, when data would be lost or the cloud has no room."""
-        progress("asking the engine what would change")
         stack = self._stack(require_engine(), progress)
-        self._steps = stack.preview(progress)
-        progress("asking the cloud for its quota")
-        decision = self.decide()
-        decision.refuse()
-        for name in stack.cut_off():
-            progress(
-                f"an earlier run was cut off while creating {name}: if the cloud holds one that is not in"
-                " `suite-deploy status`, remove it there"
-            )
-        stack.up(progress)
-        exports, _ = stack.outputs()
+        exports = self._carry_out(stack, progress)
+        if AGAIN in exports:
+            progress(str(exports[AGAIN]))
+            exports = self._carry_out(stack, progress)
         outputs = self._read(exports)
         self._write_secrets(exports)
         progress("waiting for the hosts to answer")
         self._meet_hosts(outputs, progress)
         _write(self.state / OUTPUTS, json.dumps(asdict(outputs), indent=1, default=str) + "\n", 0o644)
         return outputs
+
+    def _carry_out(self, stack: EngineStack, progress: Progress) -> dict[str, Any]:
+        """Preview, quota, then the plan itself; returns the stack's exports."""
+        progress("asking the engine what would change")
+        self._steps, self.notes = stack.preview(progress), tuple(stack.warnings)
+        progress("asking the cloud for its quota")
+        self.decide().refuse()
+        for name in stack.cut_off():
+            progress(
+                f"an earlier run was cut off while creating {name}: if the cloud holds one that this suite does not"
+                " use, remove it there"
+            )
+        stack.up(progress)
+        exports, _ = stack.outputs()
+        return exports
 
     def outputs(self) -> StackOutputs | None:
         """As the last `apply` left them; read from the engine's state where this machine has no record."""
@@ -238,7 +250,7 @@ class CloudDriver:
         path = self.state / SSH_CONFIG
         _write(path, ssh_config(self.state, outputs), 0o600)
         reach = share_import("stacks.components.reach")
-        reach.wait_for_ssh(path, [host.name for host in outputs.hosts], FIRST_BOOT, progress)
+        reach.wait_for_ssh(path, outputs.hosts, progress, FIRST_BOOT)
 
     def _forget(self) -> None:
         for name in (OUTPUTS, STACK_SECRETS, KNOWN_HOSTS, SSH_CONFIG):

@@ -45,8 +45,8 @@ _KINDS = {
     "NetworkPrivateSubnetV2": "subnet",
     "Ec2Credential": "key of the object store",
     "Ec2CredentialV3": "key of the object store",
-    "UserS3Credential": "key of the object store",
-    "UserS3Policy": "policy of the object store",
+    "S3Credential": "key of the object store",
+    "S3Policy": "policy of the object store",
     "User": "account of the object store",
     "Net": "network",
 }

@@ -54,6 +54,8 @@ def command(name: str, diff: bool, exit_code: bool, settings: Settings) -> None:
         document = {"infrastructure": plan, "files": files, "skipped": skipped}
         click.echo(json.dumps(document | ({"decision": decision.as_json()} if decision else {}), indent=2))
     else:
+        for note in driver.notes if isinstance(driver, CloudDriver) else ():
+            click.echo(f"note: {note}", err=True)
         click.echo(_text(items, files, skipped, diff, decision))
     if exit_code and changes:
         raise click.exceptions.Exit(EXIT_FOUND_FAILURES)

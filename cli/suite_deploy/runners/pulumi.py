@@ -78,6 +78,8 @@ class EngineStack:
         self._redact, self._note = redact, note
         self._command = EngineCommand(engine, project.environment, project.log, redact, note)
         self._errors: list[str] = []
+        #: what the last run warned of
+        self.warnings: list[str] = []
         self._stack: automation.Stack | None = None
 
     def exists(self) -> bool:
@@ -195,7 +197,7 @@ class EngineStack:
         progress: Progress,
         steps: dict[str, Step],
     ) -> None:
-        self._errors = []
+        self._errors, self.warnings = [], []
 
         def seen(event: EngineEvent) -> None:
             if event.resource_pre_event:
@@ -222,8 +224,10 @@ class EngineStack:
             raise self._failure(error, doing) from error
 
     def _diagnostic(self, event: DiagnosticEvent) -> None:
+        text = _plain_text(event.message)
+        if event.severity == "warning" and text and not event.ephemeral:
+            self.warnings.append(text)
         if event.severity == "error":
-            text = _plain_text(event.message)
             name = (event.urn or "").rpartition("::")[2]
             if text and text != "update failed":
                 self._errors.append(f"{name}: {text}" if name else text)

@@ -1,0 +1,93 @@
+# SPDX-License-Identifier: MIT
+"""Deployment → resources on OVHcloud's public cloud: hosts and volumes by OpenStack, network and buckets by its own."""
+
+from __future__ import annotations
+
+import pulumi
+
+from stacks.components.entry import unprotect
+from stacks.components.openstack.hosts import HostGroup, HostGroupConfig
+from stacks.components.openstack.place import Place
+from stacks.components.openstack.place import provider as openstack_provider
+from stacks.components.openstack.security import SecurityConfig, SecurityGroups
+from stacks.components.openstack.volumes import DataVolumes, VolumesConfig
+from stacks.components.outputs import MadeHost, export
+from stacks.components.spec import StackSpec, stack_spec
+from stacks.openstack.image import boot_image
+from stacks.openstack.lookup import Found, look_up
+from stacks.ovh.buckets import Buckets, BucketsConfig
+from stacks.ovh.network import VrackConfig, VrackNetwork
+from stacks.ovh.place import Project, open_region, provider
+from suite_deploy.cloud.driver import AGAIN
+from suite_deploy.cloud.room import OVH_AUTH
+from suite_deploy.errors import CouldNotRun
+from suite_deploy.model.deployment import Deployment
+from suite_deploy.model.suite import Ovh
+
+#: the network that public addresses come from, in every region
+EXTERNAL_NETWORK = "Ext-Net"
+
+
+def build(deployment: Deployment) -> None:
+    """Register everything and export the outputs.
+
+    Raises InvalidInput for names the cloud does not know, CouldNotRun for an inventory of another driver.
+    """
+    infrastructure = deployment.suite.infrastructure
+    if not isinstance(infrastructure, Ovh):
+        raise CouldNotRun(f"the inventory's driver is {deployment.driver}; this program makes hosts for ovh")
+    spec = stack_spec(deployment)
+    auth_url = OVH_AUTH[infrastructure.endpoint]
+    cloud = openstack_provider(
+        "openstack", auth_url=auth_url, region=infrastructure.region, endpoints=infrastructure.endpoints
+    )
+    place = Place(cloud, spec.region, spec.suite, spec.tags, unprotect())
+    project = Project(infrastructure.project, provider(infrastructure.endpoint), place)
+    if open_region(project) is not None:
+        pulumi.log.warn(
+            f"the region {spec.region} has to be opened for the project first; the rest of the plan follows"
+        )
+        pulumi.export(AGAIN, f"the region {spec.region} was opened")
+        return
+    found = look_up(deployment, spec, place, auth_url=auth_url, external_network=EXTERNAL_NETWORK)
+    image = boot_image(deployment, place, found)
+    hosts, volumes = _hosts(spec, project, found, image)
+    store = infrastructure.object_store
+    buckets = Buckets("suite", project, BucketsConfig(spec.buckets, store.region.upper() if store else ""))
+    made = {
+        name: MadeHost(
+            private_address=host.private_address,
+            public_address=host.public_address,
+            identity=host.id,
+            volumes=volumes.devices[name],
+        )
+        for name, host in hosts.hosts.items()
+    }
+    facts = {"auth_url": auth_url, "project": infrastructure.project, "image": image}
+    export(spec, made, buckets.credentials, facts)
+
+
+def _hosts(spec: StackSpec, project: Project, found: Found, image: pulumi.Input[str]) -> tuple[HostGroup, DataVolumes]:
+    place = project.place
+    network = VrackNetwork("private", project, VrackConfig(spec.private_network, spec.resolvers))
+    groups = SecurityGroups("suite", place, SecurityConfig({host.name: host.inbound for host in spec.hosts}))
+    hosts = HostGroup(
+        "suite",
+        place,
+        HostGroupConfig(
+            hosts=spec.hosts,
+            flavors=found.flavors,
+            image_id=image,
+            network_id=network.network_id,
+            subnet_id=network.subnet_id,
+            groups=groups.ids,
+            external_network=found.external_network.name,
+            exit=network.exit,
+            ssh_user=spec.ssh_user,
+            ssh_port=spec.ssh_port,
+            public_key=spec.ssh_public_key,
+            volume_type=spec.volume_type,
+        ),
+    )
+    servers = {name: host.id for name, host in hosts.hosts.items()}
+    return hosts, DataVolumes("suite", place, VolumesConfig(spec.hosts, servers, spec.volume_type))
