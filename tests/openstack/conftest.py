@@ -3,13 +3,15 @@
 OS_REGION_NAME …) for a project of its own; says loudly that it was skipped without them.
 
 SUITE_DEPLOY_LAB_IMAGE (a Debian 13 image), SUITE_DEPLOY_LAB_FLAVOR, SUITE_DEPLOY_LAB_EXTERNAL_NETWORK name what the
-cloud has; SUITE_DEPLOY_LAB_OBJECT_STORE is its S3 endpoint, none when unset.
+cloud has; SUITE_DEPLOY_LAB_OBJECT_STORE is its S3 endpoint, none when unset. SUITE_DEPLOY_LAB_DIRECTORY keeps what a
+failed test leaves, so that the story can be taken up again with `-k`.
 """
 
 from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -32,7 +34,8 @@ def lab(connection: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[A
     """The suite of this lane; whatever a failed test left is removed at the end, data too."""
     from tests.openstack.lab import Lab, settings
 
-    directory = tmp_path_factory.mktemp("lab")
+    kept = os.environ.get("SUITE_DEPLOY_LAB_DIRECTORY")
+    directory = Path(kept) if kept else tmp_path_factory.mktemp("lab")
     wanted = settings(
         os.environ.get("SUITE_DEPLOY_LAB_EXTERNAL_NETWORK", "public"),
         os.environ.get("SUITE_DEPLOY_LAB_IMAGE", "debian13-fast"),
@@ -43,4 +46,5 @@ def lab(connection: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[A
     try:
         yield made
     finally:
-        made.cloud.destroy(with_data=True)
+        if not kept:
+            made.cloud.destroy(with_data=True)

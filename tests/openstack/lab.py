@@ -9,6 +9,7 @@ import socket
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -55,10 +56,15 @@ class Lab:
         if not self.key.exists():
             subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", self.key], check=True)
         settings["ssh"]["key"] = str(self.key)
+        infrastructure = settings["infrastructure"]
+        self.region = str(infrastructure["region"])
+        self.object_store = str(infrastructure.get("object_store", {}).get("endpoint", ""))
         (self.inventory / "suite.yml").write_text(yaml.safe_dump(settings, sort_keys=False))
         self.cloud = Cloud(directory / "cloud.json")
         self.outputs: StackOutputs | None = None
         self.secrets: dict[str, str] = {}
+        if self.cloud.state:
+            self.up()
 
     def up(self) -> Run:
         """Run the program, and write what connects to the hosts."""
@@ -111,10 +117,10 @@ class Lab:
         for host in ("edge-1", "data-1"):
             self.ssh(host, f"{brought} && sudo install -D /dev/null {stamp}", check=False)
 
-    def converge(self, *tags: str) -> Play:
-        """Run roles/site.yml over the generated inventory, only what carries one of `tags`."""
+    def converge(self, tag: str, limit: str = "all") -> Play:
+        """Run roles/site.yml over the generated inventory: what carries `tag`, on the hosts of `limit`."""
         command = [sys.executable, "-m", "ansible", "playbook", f"--inventory={self.state / INVENTORY}"]
-        command += [f"--extra-vars=@{self.directory / 'secrets.yml'}", f"--tags={','.join(tags)}"]
+        command += [f"--extra-vars=@{self.directory / 'secrets.yml'}", f"--tags={tag}", f"--limit={limit}"]
         command += [str(ROOT / "roles" / "site.yml")]
         started = time.monotonic()
         environment = {
@@ -171,6 +177,14 @@ def own_address() -> str:
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
         probe.connect((target.hostname, target.port or 443))
         return str(probe.getsockname()[0])
+
+
+def until_true(ask: Callable[[], bool], seconds: float = 120) -> bool:
+    """Whether something becomes true within `seconds`."""
+    end = time.monotonic() + seconds
+    while not (answer := ask()) and time.monotonic() < end:
+        time.sleep(2)
+    return answer
 
 
 def port_answers(address: str, port: int, seconds: float = 8) -> bool:

@@ -13,7 +13,6 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-import openstack
 from openstack.exceptions import NotFoundException
 
 Inputs = Mapping[str, Any]
@@ -55,7 +54,7 @@ def whole(value: Any) -> Any:
 class Makers:
     """The makers of one cloud."""
 
-    def __init__(self, cloud: openstack.connection.Connection) -> None:
+    def __init__(self, cloud: Any) -> None:
         self.cloud = cloud
         network, compute, storage = cloud.network, cloud.compute, cloud.block_storage
         there = self._there

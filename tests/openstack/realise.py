@@ -62,13 +62,13 @@ class Cloud(pulumi.runtime.Mocks):
             self.state = json.loads(self.state_file.read_text())
         self._lock = threading.Lock()
         self._threads = threading.local()
-        self._where: dict[str, str] = {}
+        self._where = ("", "")
 
     @property
     def makers(self) -> Makers:
         """Of this thread: a client is not shared between threads."""
         if not hasattr(self._threads, "makers"):
-            self._threads.makers = Makers(openstack.connect(**self._where))
+            self._threads.makers = Makers(openstack.connect(auth_url=self._where[0], region_name=self._where[1]))
         found: Makers = self._threads.makers
         return found
 
@@ -77,7 +77,7 @@ class Cloud(pulumi.runtime.Mocks):
         if args.typ == "pulumi:providers:openstack":
             # where to go is the program's word; who asks comes from the environment, as for the real provider
             self.providers.append(inputs)
-            self._where = {"auth_url": inputs["authUrl"], "region_name": inputs["region"]}
+            self._where = (inputs["authUrl"], inputs["region"])
         if not args.typ.startswith(_PREFIX):
             return args.name, args.inputs
         started = time.monotonic()
@@ -101,6 +101,7 @@ class Cloud(pulumi.runtime.Mocks):
 
     def call(self, args: pulumi.runtime.MockCallArgs) -> Any:
         cloud, name = self.makers.cloud, args.args.get("name")
+        found: list[Any]
         if args.token.endswith(":getNetwork"):
             found = [item for item in cloud.network.networks(is_router_external=True) if name in (None, item.name)]
         elif args.token.endswith(":getFlavor"):

@@ -68,7 +68,8 @@ class Recorder(pulumi_mocks.MockMonitor):
         self._lock = threading.Lock()
 
     def RegisterResource(self, request: Any) -> Any:
-        response = super().RegisterResource(request)
+        register: Any = super().RegisterResource
+        response = register(request)
         if request.type != "pulumi:pulumi:Stack":
             inputs = rpc.deserialize_properties(request.object)
             with self._lock:
@@ -98,8 +99,8 @@ class Recorder(pulumi_mocks.MockMonitor):
                 if secret:
                     self.recorded.secrets.add(name)
                 self.recorded.outputs[name] = rpc.unwrap_rpc_secret(value) if secret else value
-        answer: Any = super().RegisterResourceOutputs(request)
-        return answer
+        register: Any = super().RegisterResourceOutputs
+        return register(request)
 
 
 def run_program(

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -151,7 +151,7 @@ def test_everyone_reaches_the_web_and_nothing_else(run: Run) -> None:
     assert open_ == {("tcp", 80, 80), ("tcp", 443, 443)}
 
 
-def wide(rule: dict[str, Any]) -> bool:
+def wide(rule: Mapping[str, Any]) -> bool:
     return not rule.get("remoteGroupId") and rule.get("remoteIpPrefix") in (None, "", "0.0.0.0/0")
 
 
@@ -221,7 +221,7 @@ def test_user_data_lets_ansible_in_and_holds_no_secret(run: Run) -> None:
 
 
 def test_buckets_only_in_the_clouds_own_store(run: Run) -> None:
-    components = {"components": {"keycloak": {}, "grist": {}}}
+    components: dict[str, Any] = {"components": {"keycloak": {}, "grist": {}}}
     assert run({"profile": "dev", **components}).of("Container") == []
     recorded = run({**STORE, **components})
     (bucket,) = recorded.of("Container")
