@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import json
 import multiprocessing
+import tarfile
 import time
 from pathlib import Path
 from typing import Any
@@ -86,6 +87,32 @@ def test_only_the_layer_that_changed_is_made_again(tmp_path: Path, fetched: list
     assert [layer["digest"] for layer in old[:2]] == [layer["digest"] for layer in new[:2]]
     build(store, with_wheels(tmp_path / "recipe", "app==2 --hash=sha256:0\n"), silent)
     assert fetched.count("pypi") == 2
+
+
+def test_a_folder_beside_the_recipe_is_taken_as_a_whole(tmp_path: Path, fetched: list[str]) -> None:
+    store = Store(tmp_path / "store")
+    app = tmp_path / "recipe/app"
+    for name in ("main.py", "lib/tool", "__pycache__/main.pyc", "lib/__pycache__/x.pyc"):
+        (app / name).parent.mkdir(parents=True, exist_ok=True)
+        (app / name).write_text(name)
+    (app / "lib/tool").chmod(0o755)
+    layers = [{"kind": "files", "files": [{"to": "/app", "source": "app", "owner": "7:8"}]}]
+    wanted = recipe(tmp_path / "recipe", layers=layers)
+    first = build(store, wanted, silent)
+    with tarfile.open(store.blob(store.manifest(first.digest)["layers"][-1]["digest"])) as archive:
+        found = {member.name: (member.mode, member.uid, member.gid) for member in archive if member.isfile()}
+    assert found == {"app/main.py": (0o644, 7, 8), "app/lib/tool": (0o755, 7, 8)}
+    # each of these makes another image; byte code makes none
+    for change in (
+        lambda: (app / "lib/tool").write_text("changed"),
+        lambda: (app / "lib/tool").chmod(0o644),
+        lambda: (app / "new.py").touch(),
+    ):
+        before = Recipe(wanted.path, wanted.content).key
+        (app / "__pycache__/main.pyc").write_text(before)
+        assert Recipe(wanted.path, wanted.content).key == before
+        change()
+        assert Recipe(wanted.path, wanted.content).key != before
 
 
 def test_refresh_makes_everything_again(tmp_path: Path, fetched: list[str]) -> None:

@@ -187,6 +187,15 @@ def test_with_a_mirror_the_mirror_is_asked_and_named(inventory: Path, answers: d
     assert {row["from"] for row in json.loads(listed.stdout)["images"]} == {"own.example:5000/copies"}
 
 
+def test_the_upstream_registries_are_asked_although_there_is_a_mirror(inventory: Path, answers: dict[str, str]) -> None:
+    inventory.write_text(yaml.safe_dump(EXISTING | {"images": {"mirror": "own.example:5000/copies"}}))
+    answers.update({name: digest(1) for name in used_images()})
+    assert CliRunner().invoke(cli, ["images", "lock", str(inventory)]).exit_code == 1
+    done = CliRunner().invoke(cli, ["images", "lock", str(inventory), "--upstream"])
+    assert done.exit_code == 0, done.output
+    assert {pin.mirror for pin in read_lock(inventory.parent / "images.lock.yml").values()} == {None}
+
+
 def test_every_image_that_cannot_be_had_is_named_and_the_lock_stays(inventory: Path, answers: dict[str, str]) -> None:
     done = CliRunner().invoke(cli, ["images", "lock", str(inventory)])
     assert isinstance(done.exception, CouldNotRun) and done.exception.exit_code == 1

@@ -85,8 +85,9 @@ def list_(name: str | None, settings: Settings) -> None:
 
 @command.command("lock")
 @click.argument("name")
+@click.option("--upstream", is_flag=True, help="Ask the upstream registries although `images.mirror` is set.")
 @common_options
-def lock(name: str, settings: Settings) -> None:
+def lock(name: str, upstream: bool, settings: Settings) -> None:
     """Ask the registries which digest each image of inventory NAME has now, and pin it in images.lock.yml.
 
     With `images.mirror`, the mirror is asked. Nothing is written unless every image was found.
@@ -98,7 +99,7 @@ def lock(name: str, settings: Settings) -> None:
 
     deployment = _with_lock_of_its_own(name)
     with Stages(quiet=settings.quiet).stage("images lock") as progress:
-        mirror = deployment.suite.images.mirror
+        mirror = None if upstream else deployment.suite.images.mirror
         changes = lock_images(_references(deployment), deployment.images_lock, mirror, progress)
     if settings.json:
         done = {"lock": str(deployment.images_lock), "images": [asdict(item) for item in changes]}
