@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -245,6 +246,25 @@ def test_lists_of_several_pages_are_read_to_their_end(tenant: Tenant) -> None:
     made = [tenant.group(name) for name in ("one", "two", "three")]
     assert [tenant.group(name).id for name in ("one", "two", "three")] == [item.id for item in made]
     assert tenant.stand.server.count("CreateSecurityGroup") == 3
+
+
+def test_a_route_table_whose_maker_died_before_tagging_it_is_found_in_our_net(tenant: Tenant) -> None:
+    given = {"netId": tenant.net, "subnetIds": [], "routes": []}
+    tenant.stand.server.faults = [Fault("CreateTags", "refuse", error=(401, "4", "AccessDenied", ""))]
+    with pytest.raises(Refused, match="AccessDenied"):
+        tenant.make(RouteTableProvider(), "routes", **given)
+    made = tenant.make(RouteTableProvider(), "routes", **given)
+    assert [item["RouteTableId"] for item in tenant.stand.cloud.living("RouteTable")][1:] == [made.id]
+
+
+def test_two_made_at_once_are_two_even_when_answers_are_lost(tenant: Tenant) -> None:
+    """Until they are tagged, nothing tells two public addresses apart."""
+    tenant.stand.cloud.lag = 0.1
+    tenant.stand.server.faults = [Fault("CreatePublicIp", "lose", times=2)]
+    with ThreadPoolExecutor(4) as pool:
+        names = [f"address-{number}" for number in range(4)]
+        found = list(pool.map(lambda name: tenant.make(PublicIpProvider(), name).id, names))
+    assert len(set(found)) == len(tenant.stand.cloud.living("PublicIp")) == 4
 
 
 def test_data_volumes_outlive_their_host(tenant: Tenant) -> None:

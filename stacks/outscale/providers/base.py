@@ -7,8 +7,11 @@ unreadable, so names of these modules and classes stay.
 
 from __future__ import annotations
 
+import threading
 import time
+from collections import defaultdict
 from collections.abc import Callable, Mapping
+from contextlib import nullcontext
 from typing import Any, ClassVar, Generic, TypeVar
 
 from pulumi.dynamic import (
@@ -29,6 +32,7 @@ from .pace import PACE, until
 Given = TypeVar("Given", bound=Inputs)
 #: seconds: a network, a volume, a host
 SHORT, LONG = 300.0, 900.0
+_ONE_BY_ONE: dict[str, threading.Lock] = defaultdict(threading.Lock)
 _ENDED = frozenset(("deleted", "terminated"))
 _FAILED = frozenset(("error", "quarantine"))
 
@@ -51,6 +55,8 @@ class Provider(ResourceProvider, Generic[Given]):
     filter: ClassVar[str]
     key: ClassVar[str]
     limit: ClassVar[float] = SHORT
+    #: whether nothing tells two of them apart before they are tagged; then they are made one by one
+    unnamed: ClassVar[bool] = False
     #: states in which it exists no more
     gone: ClassVar[frozenset[str]] = frozenset(("deleting", "deleted", "terminated", "shutting-down"))
     #: states that need no more waiting; empty: it has none
@@ -116,6 +122,10 @@ class Provider(ResourceProvider, Generic[Given]):
     def create(self, props: dict[str, Any]) -> CreateResult:
         inputs = self._typed(props)
         client = Client(inputs.region, inputs.endpoint)
+        with _ONE_BY_ONE[self.kind] if self.unnamed else nullcontext():
+            return self._created(client, inputs)
+
+    def _created(self, client: Client, inputs: Given) -> CreateResult:
         live = self.find(client, inputs)
         if live is None:
             live = self.make(client, inputs)

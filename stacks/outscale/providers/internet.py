@@ -25,6 +25,7 @@ class InternetServiceProvider(Provider[InternetServiceInputs]):
     inputs = InternetServiceInputs
     fixed = frozenset(("region",))
     collection, filter, key = "InternetServices", "InternetServiceIds", "InternetServiceId"
+    unnamed = True
     ready = frozenset()
 
     def make(self, client: Client, inputs: InternetServiceInputs) -> Answer:
@@ -108,6 +109,7 @@ class PublicIpProvider(Provider[PublicIpInputs]):
     inputs = PublicIpInputs
     fixed = frozenset(("region",))
     collection, filter, key = "PublicIps", "PublicIpIds", "PublicIpId"
+    unnamed = True
     ready = frozenset()
 
     def make(self, client: Client, inputs: PublicIpInputs) -> Answer:

@@ -23,6 +23,7 @@ class NetProvider(Provider[NetInputs]):
     inputs = NetInputs
     fixed = frozenset(("region", "ipRange"))
     collection, filter, key = "Nets", "NetIds", "NetId"
+    unnamed = True
 
     def make(self, client: Client, inputs: NetInputs) -> Answer:
         return self.appearing(

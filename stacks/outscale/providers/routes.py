@@ -43,6 +43,7 @@ class RouteTableProvider(Provider[RouteTableInputs]):
     inputs = RouteTableInputs
     fixed = frozenset(("region", "netId"))
     collection, filter, key = "RouteTables", "RouteTableIds", "RouteTableId"
+    unnamed = True
     ready = frozenset()
 
     def make(self, client: Client, inputs: RouteTableInputs) -> Answer:
@@ -51,6 +52,11 @@ class RouteTableProvider(Provider[RouteTableInputs]):
             lambda: _table(client.do("CreateRouteTable", NetId=inputs.net_id)),
             lambda item: item.get("NetId") == inputs.net_id and not _is_main(item),
         )
+
+    def lost(self, client: Client, inputs: RouteTableInputs) -> Answer | None:
+        # The Net is ours: an untagged table beside its main one was made by a run that did not live to tag it.
+        found = [item for item in self.listed(client, NetIds=[inputs.net_id]) if not _is_main(item)]
+        return next((item for item in found if not item.get("Tags")), None)
 
     def finish(self, client: Client, live: Answer, inputs: RouteTableInputs) -> None:
         id_ = live["RouteTableId"]
