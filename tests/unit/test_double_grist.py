@@ -29,19 +29,25 @@ def settings_module() -> Any:
 SETTINGS = settings_module()
 
 
-@pytest.fixture
-def good(tmp_path: Path) -> dict[str, str]:
+@pytest.fixture(scope="module")
+def rendered(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     """What the product renders, on top of what the image sets."""
     import yaml
 
     from suite_deploy.render.render import render
     from tests.contract.media import deployment_of, environment
 
+    image: dict[str, str] = yaml.safe_load((FOLDER / "image.yml").read_text())["config"]["env"]
+    tree = render(deployment_of(tmp_path_factory.mktemp("grist"), {"grist": {}}))
+    return {**image, **environment(tree, "grist", "server")}
+
+
+@pytest.fixture
+def good(tmp_path: Path, rendered: dict[str, str]) -> dict[str, str]:
+    """With files that are there."""
     (tmp_path / "ca.pem").write_text("a certificate")
-    image = yaml.safe_load((FOLDER / "image.yml").read_text())["config"]["env"]
-    rendered = environment(render(deployment_of(tmp_path, {"grist": {}})), "grist", "server")
     here = {"NODE_EXTRA_CA_CERTS": str(tmp_path / "ca.pem"), "GRIST_DATA_DIR": str(tmp_path / "docs")}
-    return {**image, **rendered, **here}
+    return {**rendered, **here}
 
 
 def test_what_the_product_renders_is_accepted(good: dict[str, str]) -> None:
