@@ -40,12 +40,52 @@ class TestRuns:
             "/c": ({"kind": "respond"}, "needs respond.json or respond.text"),
             "/d": ({"kind": "redirect"}, "needs a target"),
             "/e": (proxy("/e", auth={"upstream": UPSTREAM}), "auth needs an upstream"),
+            "/f": (proxy("/f", upstream="https://s3.example.org/bucket"), "needs an upstream"),
+            "/g": (proxy("/g", rewrite_from="/g"), "rewrite_from and rewrite_to both begin with /"),
+            "/h": (proxy("/h", hash_by="a-b"), "hash_by is the name of an argument"),
+            "/i": (proxy("/i", upstreams=[UPSTREAM]), "upstreams are like"),
+            "/j": (
+                proxy("/j", headers={"strict-transport-security": "max-age=1"}),
+                "Strict-Transport-Security is set by",
+            ),
+            "/k": (proxy("/k", headers={"X Y": "z"}), "headers are named with"),
         }
         refused = [{"path": path} | route for path, (route, _) in wrong.items()]
         with pytest.raises(ConvergeFailed) as caught:
             edge.converge("edge", "refused", wanted | {"edge_sites": [{"hostname": APP, "routes": refused}]})
         for path, (_, says) in wrong.items():
             assert re.search(rf"- {path}: [^-]*{re.escape(says)}", str(caught.value)), path
+
+    def test_what_cannot_be_passed_on_is_all_named_before_anything_changes(self, edge: Box, wanted: Variables) -> None:
+        somebody = ["192.0.2.0/24"]
+        wrong = {
+            "edge_tls_names": [{"name": "turn.suite.example", "upstream": "turn-1:5349"}],
+            "edge_passthrough": [
+                {"name": "*.example.org", "upstream": "a.example.org:443", "sources": somebody},
+                {"name": "b.example.org", "upstream": "b.example.org", "sources": somebody},
+                {"name": "c.example.org", "upstream": "c.example.org:443", "sources": []},
+            ],
+            "edge_relays": [
+                {"port": 443, "upstream": "smtp.example.org:25", "sources": somebody},
+                {"port": 587, "upstream": "smtp.example.org", "sources": []},
+                {"port": 465, "upstream": "smtp.example.org:465", "sources": somebody},
+                {"port": 465, "upstream": "smtp.example.org:587", "sources": somebody},
+            ],
+        }
+        twice = {"edge_tls_names": [{"name": APP.upper(), "upstream": "192.0.2.1:5349"}]}
+        said, named = edge.refusals("edge", [wanted | wrong, wanted | twice])
+        for mistake in (
+            "turn.suite.example needs a DNS name and an upstream",
+            "*.example.org needs a DNS name and an upstream",
+            "b.example.org needs a DNS name and an upstream",
+            "edge_passthrough: c.example.org needs sources",
+            "port 443 is taken",
+            "port 587 needs an upstream",
+            "edge_relays: port 587 needs sources",
+            "port 465 is taken",
+        ):
+            assert mistake in said, mistake
+        assert f"Named more than once in edge_sites, edge_tls_names and edge_passthrough: {APP}" in named
 
     def test_an_unknown_kind_of_route_is_refused(self, edge: Box, wanted: Variables) -> None:
         sites = [{"hostname": APP, "routes": [{"path": "/", "kind": "nothing"}]}]
