@@ -316,3 +316,24 @@ def test_joining_makes_a_room_where_it_may_and_webhooks_are_signed(tmp_path: Pat
         "participant_joined",
         "participant_left",
     }
+
+
+def test_journeys_speak_as_the_libraries_do(server: Running) -> None:
+    """Tokens and STUN messages of roles/livekit/verify are those of livekit-api and of a TURN server."""
+    from livekit import api
+
+    found = importlib.util.spec_from_file_location("journeys", ROOT / "roles" / "livekit" / "verify" / "fixtures.py")
+    assert found and found.loader
+    journeys = importlib.util.module_from_spec(found)
+    found.loader.exec_module(journeys)
+    signed = journeys.sign(KEY, SECRET, "verify", roomCreate=True, roomList=True)
+    claims = api.TokenVerifier(KEY, SECRET).verify(signed)
+    assert claims.identity == "verify" and claims.video and claims.video.room_create and claims.video.room_list
+    assert server.call("ListRooms", signed, {}).status_code == 200
+    assert journeys.claims_of(token(room_join=True, room="x"), KEY, SECRET)["video"]["room"] == "x"
+    with pytest.raises(AssertionError, match="not signed with the media server's secret"):
+        journeys.claims_of(token(secret="t" * 64, room="x"), KEY, SECRET)
+    with socket.create_connection(("127.0.0.1", server.content["turn"]["tls_port"]), timeout=5) as line:
+        for kind, wanted in ((journeys.BINDING, journeys.ANSWERED), (journeys.ALLOCATE, journeys.UNAUTHORIZED)):
+            line.sendall(journeys.request(kind))
+            assert journeys.kind_of(line.recv(2000)) == wanted
