@@ -94,5 +94,6 @@ def test_no_file_names_this_machines_package_sources() -> None:
 
 def test_generated_json_is_json() -> None:
     for path in files():
-        if path.suffix == ".json":
+        # a golden file begins with its mode and owner
+        if path.suffix == ".json" and not path.is_relative_to(ROOT / "tests/golden"):
             json.loads(text(path))

@@ -9,12 +9,16 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema, model_validator
 
 #: what a component may provide and others need
 Kind = Literal["identity", "homeserver", "livekit", "objectstore", "matrixrtc", "webclient"]
 Slug = Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]{0,30}$")]
 Port = Annotated[int, Field(ge=1, le=65535)]
+_NAMED = {"type": "string", "pattern": r"^ports\.[a-z_]+$"}
+#: a port, or `ports.<name>`, which is replaced before this schema is asked
+ServicePort = Annotated[Port, WithJsonSchema({"anyOf": [{"type": "integer", "minimum": 1, "maximum": 65535}, _NAMED]})]
+Ports = Annotated[str, BeforeValidator(str), WithJsonSchema({"type": ["string", "integer"]})]
 #: a string, number or boolean that becomes text; an expression when it holds `{{`
 Text = str | int | float | bool
 
@@ -107,7 +111,7 @@ class Probe(Strict):
     """HTTP readiness, asked from the host on the loopback-published port."""
 
     http: str  #: path that is asked for
-    port: Port | None = None  #: port in the container; the service's own when absent
+    port: ServicePort | None = None  #: port in the container; the service's own when absent
     status: int = 200  #: the answer that means ready
     #: seconds to wait after a start
     timeout: int = 180
@@ -115,7 +119,7 @@ class Probe(Strict):
 
 class Listen(Strict):
     proto: Literal["tcp", "udp"]  #: transport protocol
-    ports: Annotated[str, BeforeValidator(str)]  #: a port or a range, first-last; or `ports.<name>`
+    ports: Ports  #: a port or a range, first-last; or `ports.<name>`
     public: bool = False  #: whether everyone may reach it, or the suite's hosts only
     #: a key of `hostnames`: edge takes TLS for that name on 443, ends it, and passes plain TCP on to this port
     sni: str | None = None
@@ -134,7 +138,7 @@ class Trust(Strict):
 class Service(Strict):
     image: Slug  #: a key of `images`
     command: tuple[str, ...] = ()  #: arguments of the image's entrypoint
-    port: Port | None = None  #: port in the container, published to edge only
+    port: ServicePort | None = None  #: port in the container, published to edge only
     #: uid and gid inside the container
     user: int = 1000
     probe: Probe | None = None  #: when it counts as started
