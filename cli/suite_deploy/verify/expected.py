@@ -70,6 +70,18 @@ def here(deployment: Deployment, host: HostOutput) -> tuple[Component, ...]:
     return tuple(component for component in deployment.ordered if component.host == host.name)
 
 
+def web_names(deployment: Deployment) -> tuple[str, ...]:
+    """The public names that speak HTTP: on the others edge ends TLS and passes on what is inside."""
+    bare = {
+        component.hostnames[listen.sni]
+        for component in deployment.ordered
+        for service in component.description.services.values()
+        for listen in service.listen
+        if listen.sni
+    }
+    return tuple(name for name in deployment.public_names if name not in bare)
+
+
 def units_of(component: Component) -> tuple[str, ...]:
     """The units of a component's services."""
     return tuple(f"{component.slug}-{service}.service" for service in component.description.services)

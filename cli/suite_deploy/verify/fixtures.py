@@ -8,7 +8,8 @@
     component                  one component after the other; in roles/<component>/verify: that component
     relying_party              each component that signs its users in at the identity provider
     database_client, cache_client   each component that needs a database, a cache
-    public_name, closed_path   each public host name; each URL that must not answer
+    public_name, web_name      each public host name; each of them that speaks HTTP
+    closed_path                each URL that must not answer
     people                     accounts to sign in with; given by the identity provider's own fixtures
     look                       what a reader should look at when the check fails
     conceal                    function: keeps a secret made during the run out of every report
@@ -153,6 +154,12 @@ def cache_client(request: pytest.FixtureRequest, deployment: Deployment, look: L
 
 @pytest.fixture
 def public_name(request: pytest.FixtureRequest, deployment: Deployment, look: Look) -> str:
+    look.at(deployment.host_of("edge").name, expected.EDGE_UNIT)
+    return str(request.param)
+
+
+@pytest.fixture
+def web_name(request: pytest.FixtureRequest, deployment: Deployment, look: Look) -> str:
     look.at(deployment.host_of("edge").name, expected.EDGE_UNIT)
     return str(request.param)
 

@@ -14,6 +14,7 @@ import pytest
 from ..errors import SuiteError
 from ..model.deployment import Component
 from ..model.outputs import Progress
+from .expected import web_names
 from .fixtures import CONTEXT, LOOK, ClosedPath, Context, Look
 from .result import Finding, Status
 from .selection import matches
@@ -54,6 +55,7 @@ class VerifyPlugin:
             ],
             "cache_client": [(item.slug, item) for item in self._deployment.ordered if item.description.needs.valkey],
             "public_name": [(name, name) for name in self._deployment.public_names],
+            "web_name": [(name, name) for name in web_names(self._deployment)],
             "closed_path": [
                 (f"{item.slug}{path}", ClosedPath(item, f"{item.url}{path}"))
                 for item in self._deployment.ordered

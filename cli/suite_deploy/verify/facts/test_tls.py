@@ -36,21 +36,21 @@ def test_current_protocol_is_spoken(public_name: str, web: Web) -> None:
     assert spoken, f"{public_name} does not speak TLS 1.3"
 
 
-def test_browsers_are_told_to_stay_on_tls(public_name: str, web: Web) -> None:
+def test_browsers_are_told_to_stay_on_tls(web_name: str, web: Web) -> None:
     with web.session() as session:
-        response = session.get(f"https://{public_name}/", allow_redirects=False, timeout=TIMEOUT)
+        response = session.get(f"https://{web_name}/", allow_redirects=False, timeout=TIMEOUT)
     header = response.headers.get("Strict-Transport-Security", "")
     seconds = next((part.partition("=")[2] for part in header.split(";") if part.strip().startswith("max-age")), "0")
     kept = seconds.isdigit() and int(seconds) >= _HALF_A_YEAR
-    assert kept, f"{public_name} sends Strict-Transport-Security: {header!r}"
+    assert kept, f"{web_name} sends Strict-Transport-Security: {header!r}"
 
 
-def test_plain_http_only_leads_to_tls(public_name: str, web: Web) -> None:
+def test_plain_http_only_leads_to_tls(web_name: str, web: Web) -> None:
     with web.session() as session:
-        response = session.get(f"http://{public_name}/some/where?x=1", allow_redirects=False, timeout=TIMEOUT)
+        response = session.get(f"http://{web_name}/some/where?x=1", allow_redirects=False, timeout=TIMEOUT)
     target = response.headers.get("Location", "")
-    led = response.status_code in (301, 308) and target.startswith(f"https://{public_name}/")
-    assert led, f"http://{public_name}/ answers {response.status_code} {target}"
+    led = response.status_code in (301, 308) and target.startswith(f"https://{web_name}/")
+    assert led, f"http://{web_name}/ answers {response.status_code} {target}"
 
 
 def test_database_is_reached_over_verified_tls(
