@@ -241,6 +241,31 @@ def test_unreachable_operator_proves_nothing(verify: Callable[[str], VerifyResul
     assert result.skipped == len(result.findings) > 0 and not result.ok
 
 
+def test_a_component_in_the_hosts_network_is_no_container_to_ask_from(
+    verify: Callable[[str], VerifyResult], deployment: Deployment
+) -> None:
+    theirs = [
+        item.slug
+        for item in deployment.ordered
+        if all(service.network == "host" for service in item.description.services.values())
+    ]
+    assert theirs
+    skipped = {item.id: item.message for item in verify("*reach_the_outside*").findings if item.status == "skipped"}
+    for slug in theirs:
+        assert "in its host's network" in skipped[f"facts/isolation/containers_do_not_reach_the_outside[{slug}]"]
+
+
+def test_names_without_http_are_not_asked_for_it(deployment: Deployment) -> None:
+    bare = {
+        item.hostnames[listen.sni]
+        for item in deployment.ordered
+        for service in item.description.services.values()
+        for listen in service.listen
+        if listen.sni
+    }
+    assert bare and set(deployment.public_names) - set(expected.web_names(deployment)) == bare
+
+
 def test_component_that_reaches_another_directly_is_red(verify: Callable[[str], VerifyResult], facts: Facts) -> None:
     first, second = facts.containers[:2]
     facts.reach[first["State"]["Pid"]] = second["NetworkSettings"]["Networks"].popitem()[1]["IPAddress"]
