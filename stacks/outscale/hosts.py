@@ -60,7 +60,7 @@ class HostGroupConfig:
 class Host:
     """A host as it was made; public_address is "" when it has none."""
 
-    id: pulumi.Output[str]
+    vm: Vm
     private_address: pulumi.Output[str]
     public_address: pulumi.Input[str]
 
@@ -106,7 +106,7 @@ class HostGroup(pulumi.ComponentResource):
                 hostname=host.name, user=spec.ssh_user, public_key=spec.ssh_public_key, ssh_port=spec.ssh_port
             ),
         )
-        return Host(vm.id, vm.out("privateIp"), self._address(host, vm) if host.public else "")
+        return Host(vm, vm.out("privateIp"), self._address(host, vm) if host.public else "")
 
     def _address(self, host: HostSpec, vm: Vm) -> pulumi.Output[str]:
         place = self._place
@@ -125,7 +125,7 @@ class DataVolumes(pulumi.ComponentResource):
         name: str,
         place: Place,
         spec: StackSpec,
-        vms: Mapping[str, pulumi.Input[str]],
+        hosts: Mapping[str, Host],
         encrypted: bool,
         opts: Any = None,
     ) -> None:
@@ -133,14 +133,14 @@ class DataVolumes(pulumi.ComponentResource):
         self._place, self._spec, self._encrypted = place, spec, encrypted
         self.devices = {
             host.name: {
-                kind: self._volume(host, kind, size, f"/dev/xvd{letter}", vms[host.name])
+                kind: self._volume(host, kind, size, f"/dev/xvd{letter}", hosts[host.name].vm)
                 for letter, (kind, size) in zip(LETTERS, host.volumes.items(), strict=False)
             }
             for host in spec.hosts
         }
         self.register_outputs({"devices": dict(self.devices)})
 
-    def _volume(self, host: HostSpec, kind: str, size: int, device: str, vm: pulumi.Input[str]) -> str:
+    def _volume(self, host: HostSpec, kind: str, size: int, device: str, vm: Vm) -> str:
         place = self._place
         volume = Volume(
             f"volume-{host.name}-{kind}",
@@ -153,10 +153,11 @@ class DataVolumes(pulumi.ComponentResource):
         )
         VolumeLink(
             f"volume-link-{host.name}-{kind}",
-            place.under(self),
+            # a host that goes shuts down and lets go of its volumes by itself
+            place.under(self, deleted_with=vm),
             **place.common(host.name, kind, "link"),
             volumeId=volume.id,
-            vmId=vm,
+            vmId=vm.id,
             deviceName=device,
         )
         return device_on_host(device)

@@ -54,7 +54,7 @@ def place_of(deployment: Deployment, spec: StackSpec, *, unprotect: bool) -> Pla
     infrastructure = deployment.suite.infrastructure
     assert isinstance(infrastructure, Outscale)
     region = infrastructure.region
-    pattern = re.compile(rf"^{re.escape(region)}[a-z]$")
+    pattern = re.compile(rf"^{re.escape(region)}[a-d]$")
     problems = []
     for host in spec.hosts:
         if host.zone is not None and not pattern.match(host.zone):

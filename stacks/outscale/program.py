@@ -34,14 +34,13 @@ def build(deployment: Deployment) -> None:
     network = PrivateNetwork("private", place, _network(spec, place))
     groups = SecurityGroups("suite", place, network.net_id, spec.hosts)
     hosts = HostGroup("suite", place, HostGroupConfig(spec, image, network, groups.ids))
-    vms = {name: host.id for name, host in hosts.hosts.items()}
-    volumes = DataVolumes("suite", place, spec, vms, bool(infrastructure.volumes.encrypted))
+    volumes = DataVolumes("suite", place, spec, hosts.hosts, bool(infrastructure.volumes.encrypted))
     Buckets("suite", place, spec)
     made = {
         name: MadeHost(
             private_address=host.private_address,
             public_address=host.public_address,
-            identity=host.id,
+            identity=host.vm.id,
             volumes=volumes.devices[name],
         )
         for name, host in hosts.hosts.items()

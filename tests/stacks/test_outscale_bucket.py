@@ -128,6 +128,13 @@ def test_a_store_nobody_answers_at_is_said(stand: Stand) -> None:
         stand.engine.create(BucketProvider(), dead)
 
 
+def test_settings_of_amazons_tools_have_no_say(stand: Stand) -> None:
+    ambient = {"AWS_PROFILE": "nobody", "AWS_ENDPOINT_URL_S3": "http://127.0.0.1:9", "AWS_REGION": "eu-west-3"}
+    with variables({**environment(), **ambient}):
+        client = Store(REGION, stand.endpoint).s3
+    assert client.meta.endpoint_url == stand.endpoint and client.meta.region_name == REGION
+
+
 def test_checksums_are_sent_and_asked_for_only_when_required(stand: Stand) -> None:
     """OOS refuses the checksums that newer SDKs add by themselves."""
     with variables(environment()):

@@ -153,6 +153,7 @@ REFUSED = [
     (VmProvider(), VM | {"imageId": "Debian 13"}, "imageId", "should match pattern"),
     (VmProvider(), VM | {"securityGroupIds": []}, "securityGroupIds", "at least 1 item"),
     (VolumeProvider(), {"subregionName": f"{REGION}a", "size": 20000}, "size", "less than or equal to 14901"),
+    (VolumeProvider(), {"subregionName": f"{REGION}a", "size": 9, "volumeType": "io1"}, "region", "io1 needs iops"),
     (KeypairProvider(), {"keypairName": "k", "publicKey": "-----BEGIN PRIVATE KEY-----"}, "publicKey", "no public key"),
 ]  # fmt: skip
 

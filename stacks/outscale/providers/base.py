@@ -147,7 +147,7 @@ class Provider(ResourceProvider, Generic[Given]):
         self._same_account(client, _olds)
         live = self.present(client, _id)
         if live is None:
-            raise NotUnique(f"{self.kind} {inputs.name} ({_id}) is gone: run it again with a refresh, it is made anew")
+            raise OutscaleError(f"{self.kind} {inputs.name} ({_id}) is gone: run it again, a refresh makes it anew")
         self.change(client, live, plain(_olds), inputs)
         self._tag(client, live, inputs)
         live = self._settle(client, live, inputs)

@@ -75,11 +75,15 @@ class Store:
 
     def __init__(self, region: str, endpoint: str) -> None:
         import boto3
+        import botocore.session
         from botocore.config import Config
 
         self.endpoint = endpoint
         chosen = keys()
-        self.s3 = boto3.session.Session().client(
+        # Profiles and files of Amazon's own tools have no say here; one that does not exist would even be an error.
+        ambient = dict.fromkeys(("profile", "config_file", "credentials_file"), (None, None, None, None))
+        session = boto3.session.Session(botocore_session=botocore.session.Session(session_vars=ambient))
+        self.s3 = session.client(
             "s3",
             region_name=region,
             endpoint_url=endpoint,

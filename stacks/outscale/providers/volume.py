@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from .base import LONG, Provider
 from .client import Answer, Client
@@ -28,6 +28,13 @@ class VolumeInputs(Inputs):
     volume_type: Literal["standard", "gp2", "io1"] = "gp2"
     iops: int | None = Field(default=None, ge=100, le=13000)
     encrypted: bool = False
+
+    @model_validator(mode="after")
+    def _complete(self) -> VolumeInputs:
+        """The API takes no io1 volume without a number of operations."""
+        if self.volume_type == "io1" and self.iops is None:
+            raise ValueError("a volume of type io1 needs iops. Accepted without: gp2, standard")
+        return self
 
 
 class VolumeProvider(TokenProvider[VolumeInputs]):
