@@ -7,13 +7,21 @@ import json
 import os
 import re
 import subprocess
+import sys
 import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import yaml
+
+from stacks.local import packages
+from suite_deploy.images.lock import ALLOW_DOUBLES
+from suite_deploy.model.loader import load
+from tests.doubles.build import pin
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 INVENTORIES = Path(__file__).parent / "inventories"
@@ -91,7 +99,7 @@ def command_lines() -> set[str]:
 
 @dataclass(frozen=True)
 class Suite:
-    """A suite of tests/deploy/inventories."""
+    """A suite of tests/deploy/inventories; the images that cannot be had may be test doubles, unless a test says so."""
 
     inventory: str
 
@@ -114,7 +122,40 @@ class Suite:
 
     def run(self, verb: str, *words: str, **environment: str) -> Ran:
         """`./suite-deploy VERB <this suite> …`."""
-        return suite_deploy(verb, self.path, *words, timeout=1500, **environment)
+        return suite_deploy(verb, self.path, *words, timeout=1500, **{ALLOW_DOUBLES: "1", **environment})
+
+    @property
+    def components(self) -> set[str]:
+        """What its inventory enables, the implied ones included."""
+        return set(load(self.path).components)
+
+    def pin_doubles(self) -> float:
+        """Build the doubles and put them into the suite's lock; returns the seconds it took."""
+        started = time.monotonic()
+        pin(self.state / "images.lock.yml", progress=lambda text: print(f"doubles: {text}"))
+        return time.monotonic() - started
+
+    @contextmanager
+    def doubles_in_the_making(self, scratch: Path) -> Iterator[None]:
+        """Doubles are built beside what happens meanwhile; `pin_doubles` then finds them in the machine's cache."""
+        # what both need from apt comes first: two of its runs would stand in each other's way
+        packages.ensure(print)
+        command = [sys.executable, "-m", "tests.doubles.build", "--lock", str(scratch)]
+        with (scratch.with_suffix(".log")).open("wb") as log:
+            building = subprocess.Popen(command, cwd=ROOT, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+        try:
+            yield
+        finally:
+            building.wait()
+
+    @contextmanager
+    def life(self) -> Iterator[None]:
+        """From nothing to nothing: whatever happens meanwhile, nothing is left on the machine."""
+        self.destroy("--with-data")
+        try:
+            yield
+        finally:
+            self.destroy("--with-data")
 
     def destroy(self, *words: str) -> Ran:
         return self.run("destroy", "--yes", "--confirm", self.name, *words)

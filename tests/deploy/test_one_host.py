@@ -15,6 +15,8 @@ from pathlib import Path
 import pytest
 import yaml
 
+from suite_deploy.images.lock import ALLOW_DOUBLES, read_lock
+from suite_deploy.model.loader import load
 from tests.deploy.product import ROOT, Ran, Suite, Watcher, command_lines, holders, leftovers, suite_deploy
 
 pytestmark = pytest.mark.needs_root
@@ -32,33 +34,62 @@ def watched() -> Iterator[Watcher]:
 
 
 @pytest.fixture(scope="module")
-def first(watched: Watcher) -> Iterator[Ran]:
-    """The first `up`; whatever happens, nothing is left on the machine afterwards."""
-    SUITE.destroy("--with-data")
-    ran = SUITE.run("up", "--format", "json")
-    try:
+def first(watched: Watcher, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ran]:
+    """The first `up`, with nothing but what registries and recipes give."""
+    with SUITE.life():
+        with SUITE.doubles_in_the_making(tmp_path_factory.mktemp("doubles") / "images.lock.yml"):
+            ran = SUITE.run("up", "--format", "json", SUITE_DEPLOY_ALLOW_DOUBLES="")
         yield ran
-    finally:
-        SUITE.destroy("--with-data")
 
 
 @pytest.fixture(scope="module")
-def suite(first: Ran) -> Suite:
-    """The suite, up."""
+def whole(first: Ran) -> Ran:
+    """The next `up`, with doubles of the images that cannot be had."""
     assert first.code == 0, first.said()
+    print(f"doubles: {SUITE.pin_doubles():.0f} s")
+    return SUITE.run("up", "--format", "json")
+
+
+@pytest.fixture(scope="module")
+def suite(whole: Ran) -> Suite:
+    """The whole suite, up."""
+    assert whole.code == 0, whole.said()
     return SUITE
 
 
-def test_up_deploys_verifies_and_says_what_runs_where(suite: Suite, first: Ran) -> None:
+def test_without_images_components_are_left_out_loudly_and_the_rest_is_up(first: Ran) -> None:
+    assert first.code == 0, first.said()
     summary = first.json
-    assert {item["component"] for item in summary["components"]} == {"keycloak", "synapse"}
-    assert all(item["version"] and item["host"] == "demo" for item in summary["components"])
-    assert summary["skipped"] == []
+    left_out = {item["component"]: item["reason"] for item in summary["skipped"]}
+    up = {item["component"] for item in summary["components"]}
+    assert up.isdisjoint(left_out) and up | set(left_out) == SUITE.components
+    assert {"keycloak", "synapse", "objectstore"} <= up, "these have a recipe"
+    for component, reason in left_out.items():
+        assert f"SKIPPED {component}" in first.err, first.said()
+        assert "there is no recipe for it" in reason or any(f"{other} " in f"{reason} " for other in left_out), reason
     assert summary["verification"]["failed"] == 0 and summary["verification"]["passed"] > 50
-    assert {"policies", "hosts", "images", "roles", "verification"} <= set(summary["seconds"])
+    assert summary["verification"]["on_doubles"] == 0
     print("stages of the first up:", json.dumps(summary["seconds"]))
     if summary["seconds"]["images"] < 30 and summary["seconds"]["hosts"] < 30:
         assert first.seconds < 360, "with warm caches a suite is up and verified within six minutes"
+    status = SUITE.run("status", "--format", "json").json
+    assert {item["component"] for item in status["skipped"]} == set(left_out)
+
+
+def test_a_lock_with_doubles_is_refused_outside_tests(suite: Suite) -> None:
+    ran = suite.run("up", SUITE_DEPLOY_ALLOW_DOUBLES="")
+    assert ran.code == 2
+    assert "test double" in ran.err
+
+
+def test_the_whole_suite_comes_up_and_every_journey_passes(suite: Suite, whole: Ran) -> None:
+    summary = whole.json
+    assert {item["component"] for item in summary["components"]} == suite.components
+    assert all(item["version"] and item["host"] == "demo" for item in summary["components"])
+    assert summary["skipped"] == []
+    assert summary["verification"]["failed"] == 0 and summary["verification"]["on_doubles"] > 10
+    assert {"policies", "hosts", "images", "roles", "verification"} <= set(summary["seconds"])
+    print("stages of the up with doubles:", json.dumps(summary["seconds"]))
 
 
 def test_the_portal_answers_on_its_name_with_the_suites_own_authority(suite: Suite) -> None:
@@ -109,7 +140,7 @@ def test_preview_shows_a_change_and_masks_secrets(suite: Suite, tmp_path: Path) 
 def test_status_is_healthy_and_machine_readable(suite: Suite) -> None:
     ran = suite.run("status", "--format", "json")
     assert ran.code == 0, ran.said()
-    assert ran.json["healthy"] and ran.json["versions"].keys() == {"keycloak", "synapse"}
+    assert ran.json["healthy"] and set(ran.json["versions"]) == suite.components
     assert {unit["state"] for unit in ran.json["units"]} == {"active"}
 
 
@@ -121,6 +152,25 @@ def test_verify_writes_junit_and_can_be_narrowed(suite: Suite, tmp_path: Path) -
     assert 0 < len(cases) < 60
     assert holders(suite.secrets(), {"junit": report.read_bytes(), "json": ran.out.encode()}) == []
     assert suite.run("verify", "--only", "no such check").code != 0, "a run that looked at nothing must not pass"
+
+
+def test_each_finding_of_a_component_says_what_it_ran_on(suite: Suite, tmp_path: Path) -> None:
+    pins = read_lock(suite.state / "images.lock.yml")
+    deployment = load(suite.path)
+    report = tmp_path / "verify.xml"
+    ran = suite.run("verify", "--format", "json", "--junit", str(report))
+    assert ran.code == 0, ran.said()
+    looked_at = set()
+    for slug, component in deployment.components.items():
+        images = component.description.images.values()
+        kinds = {pins[f"{image.name}:{image.tag}"].origin for image in images}
+        own = [finding for finding in ran.json["findings"] if finding["id"].startswith(f"{slug}/")]
+        looked_at |= {slug} if own else set()
+        assert {finding["image"] for finding in own} <= ({"double"} if "double" in kinds else kinds), slug
+    assert {"keycloak", "synapse", "docs", "meet", "grist", "element-web"} <= looked_at
+    names = [case.get("name", "") for case in ElementTree.parse(report).getroot().findall(".//testcase")]
+    marked = [finding for finding in ran.json["findings"] if finding["image"] == "double"]
+    assert sum("(on A TEST DOUBLE)" in name for name in names) == len(marked) > 10
 
 
 def test_the_suite_fits_into_one_and_a_half_gib(suite: Suite) -> None:
@@ -176,6 +226,7 @@ def test_a_second_run_at_the_same_time_is_told_who_holds_the_lock(suite: Suite) 
     running = subprocess.Popen(
         [str(ROOT / "suite-deploy"), "up", suite.path, "--skip-verify"],
         cwd=ROOT,
+        env={**os.environ, ALLOW_DOUBLES: "1"},
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
@@ -207,7 +258,7 @@ set -e
 echo '# tampered' >> /etc/suite/synapse/files/homeserver.yaml
 chmod 0666 /etc/suite/keycloak/server.env
 systemctl disable --now --quiet nginx
-systemctl stop valkey-server@synapse
+systemctl stop valkey-server@synapse docs-backend
 sed -i 's/MemoryMax=.*/MemoryMax=1M/' /etc/containers/systemd/synapse-homeserver.container
 DEBIAN_FRONTEND=noninteractive apt-get remove -qq -y unattended-upgrades >/dev/null
 nft delete table inet suite
@@ -219,13 +270,14 @@ def test_damage_is_seen_by_verify_with_the_journal_of_the_unit(suite: Suite) -> 
     status = suite.run("status", "--format", "json")
     assert status.code == 3
     assert {unit["unit"] for unit in status.json["units"] if unit["state"] != "active"} == {
+        "docs-backend.service",
         "nginx.service",
         "valkey-server@synapse.service",
     }
     ran = suite.run("verify", "--format", "json")
     assert ran.code == 3
     text = ran.out
-    for word in ("nginx", "valkey-server@synapse", "homeserver.yaml", "server.env", "inet suite"):
+    for word in ("nginx", "valkey-server@synapse", "docs-backend", "homeserver.yaml", "server.env", "inet suite"):
         assert word in text, f"verify does not name {word}"
     assert "Stopped" in text, "the journal of a stopped unit is shown"
 
