@@ -47,8 +47,9 @@ EXPORTS = {
     "outputs": {
         "driver": "openstack",
         "suite": "cloudy",
-        "hosts": {
-            "one": {
+        "hosts": [
+            {
+                "name": "one",
                 "address": "192.0.2.10",
                 "private_address": "10.64.0.10",
                 "public_address": "192.0.2.10",
@@ -59,7 +60,7 @@ EXPORTS = {
                 "identity": "server-1",
                 "volumes": {"postgresql": "/dev/disk/by-id/virtio-1"},
             }
-        },
+        ],
         "private_networks": ["10.64.0.0/24"],
         "public_address": "192.0.2.10",
         "dns_records": {"cloudy.example": "192.0.2.10"},

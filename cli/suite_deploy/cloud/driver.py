@@ -6,7 +6,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Mapping
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +15,7 @@ import yaml
 from ..errors import CouldNotRun
 from ..model.deployment import Deployment
 from ..model.outputs import HostOutput, PlanItem, Progress, StackOutputs
+from ..model.sizing import FLAVORS, read_flavors, size_key
 from ..model.suite import Cloud, Ovh
 from ..paths import resource_root, share_import
 from ..render.inventory import SSH_CONFIG, ssh_config
@@ -22,6 +23,7 @@ from ..runners.process import clean_environment
 from ..secrets.ensure import STACK_SECRETS, STACK_TOP_KEY, open_store, require
 from .credentials import Credentials, find_credentials
 from .engine import Engine, require_engine
+from .need import smallest
 from .plan import Step, plan_items
 from .sdk import provide
 
@@ -152,6 +154,7 @@ class CloudDriver:
 
     def _stack(self, engine: Engine, note: Progress = lambda text: None) -> EngineStack:
         prefix = provide(self.deployment.driver)
+        self._choose_flavors()
         from ..runners.pulumi import EngineStack, Project
         from ..secrets.redactor import Redactor
         from ..secrets.value import Secret
@@ -177,6 +180,19 @@ class CloudDriver:
             secrets_provider="" if suite.secrets_provider == "passphrase" else suite.secrets_provider,
         )
         return EngineStack(engine, project, redact, note)
+
+    def _choose_flavors(self) -> None:
+        """For derived hosts, the smallest flavor of the cloud's list that holds each; remembered in the state."""
+        unsized = [host for host in self.deployment.hosts if host.vcpus and not host.flavor]
+        if not unsized:
+            return
+        from .room import ask
+
+        flavors = ask(self.deployment, self.credentials()).flavors
+        chosen = read_flavors(self.state) | {size_key(host): smallest(host, flavors.values()).name for host in unsized}
+        _write(self.state / FLAVORS, json.dumps(chosen, indent=1, sort_keys=True) + "\n", 0o644)
+        hosts = (replace(host, flavor=host.flavor or chosen.get(size_key(host))) for host in self.deployment.hosts)
+        self.deployment = replace(self.deployment, hosts=tuple(hosts))
 
     def _environment(self, engine: Engine, credentials: Credentials, passphrase: str, prefix: Path) -> dict[str, str]:
         """Everything the engine and its children may know."""

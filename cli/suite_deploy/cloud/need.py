@@ -9,10 +9,14 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from ..errors import CouldNotRun
+from ..model.deployment import HostPlan
 from .plan import Step
 
 #: Outscale's flavors say what they are: tina, generation, cores, memory in GiB, performance
 _TINA = re.compile(r"^tinav\d+\.c(\d+)r(\d+)(p\d)?$")
+#: clouds that sell 8 GB and mean it (8,000 MiB) still hold a host of 8 GiB
+_ROUNDING = 0.97
 #: last part of a type token → what it counts as, for types that are one of something and nothing more
 _ONE_OF = {
     "Network": "networks",
@@ -63,6 +67,22 @@ def size_of(flavor: str, known: Mapping[str, Size]) -> Size | None:
         return known[flavor]
     match = _TINA.match(flavor)
     return Size(flavor, int(match[1]), int(match[2]) * 1024) if match else None
+
+
+def smallest(host: HostPlan, flavors: Iterable[Size]) -> Size:
+    """The smallest flavor that holds a derived host: least processors, then least memory, then by name.
+
+    Raises CouldNotRun when the cloud has none that large.
+    """
+    fitting = [size for size in flavors if size.vcpus >= host.vcpus and size.memory_mib >= host.memory_mib * _ROUNDING]
+    if not fitting:
+        wanted = f"{host.vcpus} vCPU and {host.memory_mib // 1024} GiB"
+        listed = ", ".join(sorted({str(size) for size in flavors})) or "none"
+        raise CouldNotRun(
+            f"host {host.name} needs {wanted}, and the cloud has no flavor of that size.\n"
+            f"  There is: {listed}.\n  Write `infrastructure.hosts` yourself: docs/operator/clouds.md"
+        )
+    return min(fitting, key=lambda size: (size.vcpus, size.memory_mib, size.name))
 
 
 def disks_of(step_type: str, inputs: Mapping[str, Any]) -> list[Disk]:

@@ -29,7 +29,10 @@ POSTGRESQL_PORT = 5432
 
 @dataclass(frozen=True)
 class HostPlan:
-    """A host wanted (clouds, local) or given (existing, then with its addresses)."""
+    """A host wanted (clouds, local) or given (existing, then with its addresses).
+
+    vcpus, memory_mib: the size it needs, where it was derived rather than written; 0 otherwise.
+    """
 
     name: str
     groups: tuple[Group, ...]
@@ -38,6 +41,8 @@ class HostPlan:
     public: bool = False
     address: str | None = None
     private_address: str | None = None
+    vcpus: int = 0
+    memory_mib: int = 0
 
 
 @dataclass(frozen=True)

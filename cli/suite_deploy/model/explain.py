@@ -13,6 +13,7 @@ from pydantic import BaseModel
 from ..errors import InvalidInput, Problem
 from .deployment import Deployment
 from .inventory import Inventory
+from .sizing import reasons
 from .validation import nearest
 
 
@@ -31,6 +32,8 @@ def explain(inventory: Inventory, deployment: Deployment, key: str) -> str:
             {f"{place.file}:{place.line}" for known, place in inventory.places.items() if _below(known, path)}
         )
         lines.append(f"  written in {', '.join(below)}" if below else f"  {_origin(path)}")
+        if not below and path[:2] == ("infrastructure", "hosts"):
+            lines += [f"  {reason}" for reason in reasons(deployment)]
     return "\n".join(lines)
 
 
@@ -86,6 +89,7 @@ def _tree(deployment: Deployment) -> dict[str, Any]:
             "volumes": dict(host.volumes),
             "public": host.public,
             "private_address": host.private_address,
+            **({"vcpus": host.vcpus, "memory_mib": host.memory_mib} if host.vcpus else {}),
         }
         for host in deployment.hosts
     }

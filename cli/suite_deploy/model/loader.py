@@ -15,6 +15,7 @@ from .deployment import Component, Deployment, HostPlan
 from .immutable import changed_immutables
 from .inventory import Inventory, read_inventory
 from .needs import KIND_WORDS, Described, implied_by, kinds_needed, needed_by, parameters_of_needs
+from .sizing import size_hosts
 from .suite import Existing, SuiteFile
 from .unsupported import not_in_this_version
 from .validation import validate
@@ -44,9 +45,18 @@ def resolve(inventory: Inventory) -> Deployment:
     if suite is None or problems:
         raise InvalidInput(problems)
     problems += _version(suite, inventory)
-    hosts = _hosts(suite)
-    problems += _host_problems(suite, hosts, inventory)
     described |= implied_by(described, suite)
+    state = (
+        Path(suite.state.directory)
+        if suite.state and suite.state.directory
+        else default_state_dir(suite.suite, suite.infrastructure.driver)
+    )
+    sized = size_hosts(suite, described, state)
+    hosts = sized.hosts if sized else _hosts(suite)
+    for slug, name in (sized.placement if sized else {}).items():
+        options = described[slug][1]
+        options["host"] = options.get("host") or name
+    problems += _host_problems(suite, hosts, inventory)
     built: dict[str, Component] = {}
     for slug, (description, options) in described.items():
         components, found = _components(slug, description, options, described, suite, hosts, inventory)
@@ -59,11 +69,6 @@ def resolve(inventory: Inventory) -> Deployment:
     )
     if problems:
         raise InvalidInput(problems)
-    state = (
-        Path(suite.state.directory)
-        if suite.state and suite.state.directory
-        else default_state_dir(suite.suite, suite.infrastructure.driver)
-    )
     local = suite.infrastructure.driver == "local"
     deployment = Deployment(
         name=inventory.name,

@@ -128,7 +128,7 @@ class Cloud(Strict):
     image: OsImage | None = None  #: operating system image of the hosts
     volumes: VolumeSettings = VolumeSettings()  #: kind of data volumes
     object_store: ObjectStore | None = None  #: the provider's S3
-    hosts: dict[HostName, Host] = {}  #: host name to host; one host with every group when absent
+    hosts: dict[HostName, Host] = {}  #: host name to host; derived from `users` and the components when absent
 
 
 class OpenStack(Cloud):
