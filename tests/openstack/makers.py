@@ -213,7 +213,12 @@ class Makers:
             user_data=base64.b64encode(inputs["userData"].encode()).decode(),
             metadata=inputs["metadata"],
         )
-        until(lambda: self.cloud.compute.get_server(made.id).status, "ACTIVE")
+        try:
+            until(lambda: self.cloud.compute.get_server(made.id).status, "ACTIVE")
+        except RuntimeError as error:
+            fault = self.cloud.compute.get_server(made.id).fault or {}
+            self._remove_server(made.id, inputs)
+            raise RuntimeError(f"server {inputs['name']}: {error}: {fault.get('message', '')}") from error
         return made.id, {}
 
     def _remove_server(self, id_: str, inputs: Inputs) -> None:

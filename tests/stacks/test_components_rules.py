@@ -115,13 +115,16 @@ def test_no_rule_is_wider_than_the_hosts_own_packet_filter(deployment: Deploymen
 
 
 def test_a_network_that_is_no_host_stays_a_network(deployment: Deployment, monkeypatch: pytest.MonkeyPatch) -> None:
+    own = Addresses.unknown(deployment).private["app-1"]
     given = {
         "host_firewall_input": [
-            {"proto": "udp", "ports": ["123", "7000-7010"], "sources": ["203.0.113.0/24", "10.89.4.0/24"]}
+            {"proto": "udp", "ports": ["123", "7000-7010"], "sources": ["203.0.113.0/24", "10.89.4.0/24"]},
+            {"proto": "udp", "ports": ["7000"], "sources": [f"{own}/32"]},
         ],
         "host_firewall_published": [],
     }
     monkeypatch.setattr(rules, "host_vars", lambda *_: given)
+    assert "app-1" not in {rule.host for rule in inbound_rules(deployment)["app-1"]}
     found = [rule for rule in inbound_rules(deployment)["app-1"] if rule.proto == "udp"]
     assert [(rule.first, rule.last, rule.network) for rule in found] == [
         (123, 123, "203.0.113.0/24"),
