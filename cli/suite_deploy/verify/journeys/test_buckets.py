@@ -10,6 +10,7 @@ from contextlib import ExitStack, closing, contextmanager
 import pytest
 import requests
 
+from suite_deploy.model.component import BucketNeed
 from suite_deploy.model.deployment import Component, Deployment
 from suite_deploy.render.vocabulary import bucket_of
 from suite_deploy.verify import expected
@@ -24,25 +25,44 @@ _NO_VERSION = ("", "null")
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    if "tenant" in metafunc.fixturenames:
-        deployment = metafunc.config.stash[CONTEXT].deployment
-        tenants = _tenants(deployment)
-        metafunc.parametrize("tenant", tenants, ids=[item.slug for item in tenants], indirect=True)
+    tenants = _tenants(metafunc.config.stash[CONTEXT].deployment)
+    subjects = {"tenant": tenants, "keeper": [item for item in tenants if _need(item).versioning == "required"]}
+    for name, values in subjects.items():
+        if name in metafunc.fixturenames:
+            metafunc.parametrize(name, values, ids=[item.slug for item in values], indirect=True)
 
 
 def _tenants(deployment: Deployment) -> list[Component]:
     return [item for item in deployment.ordered if item.description.needs.bucket]
 
 
+def _need(item: Component) -> BucketNeed:
+    need = item.description.needs.bucket
+    assert need is not None, f"{item.slug} has no bucket"
+    return need
+
+
 @pytest.fixture
-def tenant(request: pytest.FixtureRequest, deployment: Deployment, look: Look) -> Component:
+def tenant(request: pytest.FixtureRequest, store_units: None) -> Component:
     """Each component that has a bucket."""
     found: Component = request.param
+    return found
+
+
+@pytest.fixture
+def keeper(request: pytest.FixtureRequest, store_units: None) -> Component:
+    """Each component that relies on old versions in its bucket."""
+    found: Component = request.param
+    return found
+
+
+@pytest.fixture
+def store_units(deployment: Deployment, look: Look) -> None:
+    """Where to look when a check fails, if the store is the suite's own."""
     store = deployment.provider_of("objectstore")
     if store and not deployment.object_store:
         for unit in expected.units_of(store):
             look.at(store.host, unit)
-    return found
 
 
 @pytest.fixture
@@ -103,14 +123,11 @@ def test_what_is_put_is_got(tenant: Component, bucket_for: Callable[[Component],
 
 
 def test_overwritten_and_deleted_are_kept_as_versions(
-    tenant: Component, bucket_for: Callable[[Component], Bucket]
+    keeper: Component, bucket_for: Callable[[Component], Bucket]
 ) -> None:
-    need = tenant.description.needs.bucket
-    if need is None or need.versioning != "required":
-        pytest.skip(f"{tenant.description.title} does not ask for versions")
-    bucket = bucket_for(tenant)
+    bucket = bucket_for(keeper)
     with _object(bucket, b"one") as (name, old, stack):
-        assert old not in _NO_VERSION, f"{bucket.name} keeps no versions; {tenant.description.title} relies on them"
+        assert old not in _NO_VERSION, f"{bucket.name} keeps no versions; {keeper.description.title} relies on them"
         new = bucket.ask("PUT", name, body=b"two").headers.get("x-amz-version-id", "")
         stack.callback(_remove, bucket, name, new)
         marker = bucket.ask("DELETE", name)
@@ -163,9 +180,8 @@ def _attempts(bucket: Bucket, name: str, version: str) -> dict[str, requests.Res
 def test_pages_reach_it_only_where_declared(
     tenant: Component, bucket_for: Callable[[Component], Bucket], session: requests.Session
 ) -> None:
-    bucket, need = bucket_for(tenant).asked_with(None), tenant.description.needs.bucket
-    own = str(tenant.url)
-    wanted = {own: own if need and need.cors else None, _ELSEWHERE: None}
+    bucket, own = bucket_for(tenant).asked_with(None), str(tenant.url)
+    wanted = {own: own if _need(tenant).cors else None, _ELSEWHERE: None}
     for origin, allowed in wanted.items():
         asked = {"Origin": origin, "Access-Control-Request-Method": "PUT"}
         found = bucket.ask("OPTIONS", f"{_PREFIX}/page", headers=asked).headers.get("Access-Control-Allow-Origin")
