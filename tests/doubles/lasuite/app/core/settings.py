@@ -140,6 +140,13 @@ class Common(Configuration):
     LOGIN_REDIRECT_URL_FAILURE = plain()
     LOGOUT_REDIRECT_URL = plain()
 
+    LOGGING = {
+        "version": 1,
+        "disable_existing_loggers": False,
+        "handlers": {"console": {"class": "logging.StreamHandler"}},
+        "root": {"handlers": ["console"], "level": named("LOGGING_LEVEL_LOGGERS_ROOT", "INFO")},
+    }
+
     # Not upstream's: what the double looks for before it starts
     WANTED_EXTENSIONS: tuple[str, ...] = ()
     WANTS_VERSIONS = False
