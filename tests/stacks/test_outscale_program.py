@@ -20,7 +20,7 @@ from stacks.outscale import program
 from stacks.outscale.network import ZONES, subnet_range
 from stacks.outscale.providers import OutscaleResource
 from tests.policies.test_pack import judge, violations
-from tests.stacks.outscale_double.bench import PUBLIC_KEY, REGION, inventory
+from tests.stacks.outscale_double.bench import PUBLIC_KEY, REGION, bench, environment, inventory
 from tests.stacks.support import Recorded, project_of, run_program
 
 ENDPOINT = f"https://api.{REGION}.outscale.com/api/v1"
@@ -226,6 +226,41 @@ def test_a_zone_of_another_region_is_refused(changed: Callable[..., Path]) -> No
 def test_an_image_that_cannot_be_booted_is_refused(changed: Callable[..., Path], image: Any, text: str) -> None:
     with pytest.raises(pulumi.RunError, match=f"infrastructure.image: .*{text}"):
         run(changed(image=image))
+
+
+def image(identity: str, name: str, owner: str, day: int, alias: str = "") -> dict[str, Any]:
+    shown = {"AccountAlias": alias} if alias else {}
+    return {
+        "ImageId": identity,
+        "ImageName": name,
+        "AccountId": owner,
+        "CreationDate": f"2026-09-{day:02}T00:00:00.000Z",
+        **shown,
+    }
+
+
+def test_a_named_image_is_the_newest_of_outscales_or_our_own(
+    changed: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Anybody may publish an image under any name."""
+    with bench() as stand:
+        stand.cloud.catalogue = [
+            image("ami-00000001", "Debian-13", "000000000001", 1, "Outscale"),
+            image("ami-00000002", "Debian-13", stand.cloud.account, 2),
+            image("ami-00000003", "Debian-13", "666666666666", 3),
+        ]
+        for key, value in environment().items():
+            monkeypatch.setenv(key, value)
+        given = {"endpoint": stand.server.endpoint, "object_store": None}
+        recorded = run(changed(image={"name": "Debian-13"}, **given))
+        assert {item.inputs["imageId"] for item in recorded.of("Vm")} == {"ami-00000002"}
+        with pytest.raises(pulumi.RunError, match=r"named 'Debian-12' in .*\n.*There is: Debian-13\."):
+            run(changed(image={"name": "Debian-12"}, **given))
+        monkeypatch.setenv("OSC_SECRET_KEY", "wrong")
+        with pytest.raises(
+            pulumi.RunError, match="ReadAccounts: Outscale refuses: AccessDenied 1|ReadImages: Outscale"
+        ):
+            run(changed(image={"name": "Debian-13"}, **given))
 
 
 def test_another_drivers_inventory_is_refused() -> None:

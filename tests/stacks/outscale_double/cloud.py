@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import copy
+import fnmatch
 import itertools
 import time
 from collections.abc import Callable
@@ -70,6 +71,8 @@ class Cloud:
         self.stubborn: set[str] = set()
         self.vm_types = {"tinav6.c4r16p2", "tinav6.c4r32p2", "tinav6.c2r8p2"}
         self.images = {"ami-0a1b2c3d"}
+        #: what ReadImages lists
+        self.catalogue: list[Data] = []
         self.asking = self.account
         self.numbers = itertools.count(1)
         self._actions = _actions(self)
@@ -79,6 +82,9 @@ class Cloud:
         self._time_passes()
         if action == "ReadAccounts":
             return {"Accounts": [{"AccountId": self.asking}]}
+        if action == "ReadImages":
+            patterns = parameters["Filters"]["ImageNames"]
+            return {"Images": [item for item in self.catalogue if _matches(item["ImageName"], patterns)]}
         for kind, (plural, key, _) in KINDS.items():
             if action == f"Read{plural}":
                 start = int(parameters.get("NextPageToken", "0"))
@@ -178,6 +184,10 @@ class Cloud:
             else:
                 raise NotImplementedError(f"filter {name} of {kind}")
         return copy.deepcopy(found)
+
+
+def _matches(name: str, patterns: list[str]) -> bool:
+    return any(fnmatch.fnmatchcase(name, pattern) for pattern in patterns)
 
 
 def _actions(cloud: Cloud) -> dict[str, Callable[[Data], Data]]:
