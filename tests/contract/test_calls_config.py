@@ -13,7 +13,7 @@ import yaml
 from suite_deploy.model.deployment import Deployment
 from suite_deploy.render.render import render
 from suite_deploy.render.tree import RenderedTree
-from tests.contract.media import deployment_of, environment, heading, known
+from tests.contract.media import deployment_of, dotted, environment, heading, known, unknown
 
 VARIABLES = "lk-jwt-variables.txt"
 #: tags of images and the Go or Rust they were written in; Rust's trusts no authority but its built-in ones
@@ -53,6 +53,10 @@ def well_known(tree: RenderedTree) -> dict[str, Any]:
 
 def test_every_variable_is_one_that_upstream_reads(tree: RenderedTree) -> None:
     assert environment(tree, "lk-jwt", "service").keys() <= set(known(VARIABLES))
+
+
+def test_every_key_of_the_homeserver_is_one_that_upstream_reads(tree: RenderedTree) -> None:
+    assert not unknown(dotted(homeserver(tree)), known("synapse-keys.txt"))
 
 
 def test_list_of_variables_is_of_the_version_deployed(deployment: Deployment) -> None:
