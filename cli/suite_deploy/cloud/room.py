@@ -117,7 +117,7 @@ def _openstack(infrastructure: Cloud, credentials: Credentials) -> Room:
     silent: list[str] = []
     try:
         cloud = connect(infrastructure, credentials)
-        cloud.authorize()
+        cloud.session.get_token()
         _require_region(cloud, infrastructure.region)
         flavors: dict[str, Size] = {}
         for item in cloud.compute.flavors():

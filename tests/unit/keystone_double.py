@@ -1,0 +1,141 @@
+# SPDX-License-Identifier: MIT
+"""A double of an OpenStack cloud's interfaces: sign-in, catalogue, flavors and quota; nothing can be made on it."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+USER, PASSWORD, PROJECT = "ops", "not-for-anyone", "9c4693dce56b493b9b83197d900f7fba"
+
+
+@dataclass
+class Keystone:
+    """What it knows. hide: paths that answer 404, as some clouds' do."""
+
+    url: str = ""
+    region: str = "se-sto"
+    requests: list[str] = field(default_factory=list)
+    hide: tuple[str, ...] = ()
+
+    def answer(self, method: str, path: str, body: Any) -> tuple[int, Any, dict[str, str]]:
+        self.requests.append(f"{method} {path}")
+        path = path.partition("?")[0].rstrip("/")
+        if any(part in path for part in self.hide):
+            return 404, {"itemNotFound": {"message": "not here", "code": 404}}, {}
+        if path == "/v3/auth/tokens":
+            return self._sign_in(body)
+        answers: dict[str, Any] = {
+            "/v3": {"version": self._version("v3.14", "/v3/")},
+            "/compute/v2.1": {"version": self._version("v2.1", "/compute/v2.1/", version="2.90", min_version="2.1")},
+            "/compute/v2.1/flavors/detail": {
+                "flavors": [self._flavor("b3-8", 2, 8000), self._flavor("b3-16", 4, 16000)]
+            },
+            "/compute/v2.1/limits": {"limits": {"rate": [], "absolute": self._compute()}},
+            f"/volume/v3/{PROJECT}": {"versions": [self._version("v3.0", f"/volume/v3/{PROJECT}/", version="3.70")]},
+            f"/volume/v3/{PROJECT}/limits": {"limits": {"rate": [], "absolute": self._volumes()}},
+            "/network": {"versions": [self._version("v2.0", "/network/v2.0/")]},
+            "/network/v2.0": {"resources": []},
+            f"/network/v2.0/quotas/{PROJECT}/details": {"quota": self._networks()},
+            f"/network/v2.0/quotas/{PROJECT}/details.json": {"quota": self._networks()},
+        }
+        return (200, answers[path], {}) if path in answers else (404, {}, {})
+
+    def _sign_in(self, body: Any) -> tuple[int, Any, dict[str, str]]:
+        user = body["auth"]["identity"]["password"]["user"]
+        if (user["name"], user["password"]) != (USER, PASSWORD):
+            return 401, {"error": {"code": 401, "message": "The request you have made requires authentication."}}, {}
+        kinds = {
+            "compute": f"{self.url}/compute/v2.1",
+            "block-storage": f"{self.url}/volume/v3/{PROJECT}",
+            "network": f"{self.url}/network",
+            "identity": f"{self.url}/v3",
+        }
+        catalogue = [
+            {
+                "type": kind,
+                "name": kind,
+                "id": kind,
+                "endpoints": [
+                    {"id": kind, "interface": "public", "region": self.region, "region_id": self.region, "url": url}
+                ],
+            }
+            for kind, url in kinds.items()
+        ]
+        token = {
+            "methods": ["password"],
+            "user": {"id": "u", "name": USER, "domain": {"id": "default", "name": "Default"}},
+            "project": {"id": PROJECT, "name": "p", "domain": {"id": "default", "name": "Default"}},
+            "catalog": catalogue,
+            "roles": [{"id": "m", "name": "member"}],
+            "expires_at": "2099-01-01T00:00:00.000000Z",
+            "issued_at": "2026-01-01T00:00:00.000000Z",
+        }
+        return 201, {"token": token}, {"X-Subject-Token": "token"}
+
+    def _version(self, name: str, path: str, **more: str) -> dict[str, Any]:
+        return {"id": name, "status": "CURRENT", "links": [{"rel": "self", "href": f"{self.url}{path}"}], **more}
+
+    def _flavor(self, name: str, vcpus: int, ram: int) -> dict[str, Any]:
+        return {"id": f"id-of-{name}", "name": name, "vcpus": vcpus, "ram": ram, "disk": 50, "links": []}
+
+    def _compute(self) -> dict[str, int]:
+        return {
+            "maxTotalInstances": 10,
+            "totalInstancesUsed": 3,
+            "maxTotalCores": 20,
+            "totalCoresUsed": 8,
+            "maxTotalRAMSize": -1,
+            "totalRAMUsed": 16000,
+            "maxServerGroups": 10,
+            "totalServerGroupsUsed": 0,
+        }
+
+    def _volumes(self) -> dict[str, int]:
+        return {
+            "maxTotalVolumes": 10,
+            "totalVolumesUsed": 1,
+            "maxTotalVolumeGigabytes": 1000,
+            "totalGigabytesUsed": 100,
+        }
+
+    def _networks(self) -> dict[str, Any]:
+        names = ("floatingip", "network", "subnet", "router", "port", "security_group", "security_group_rule")
+        return {name: {"limit": 50, "used": 5, "reserved": 1} for name in names}
+
+
+@contextmanager
+def serve(keystone: Keystone) -> Iterator[Keystone]:
+    """Serve it on a free port of the loopback."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def _reply(self) -> None:
+            length = int(self.headers.get("Content-Length") or 0)
+            body = json.loads(self.rfile.read(length)) if length else None
+            status, content, headers = keystone.answer(self.command, self.path, body)
+            text = json.dumps(content).encode()
+            self.send_response(status)
+            for name, value in {"Content-Type": "application/json", **headers}.items():
+                self.send_header(name, value)
+            self.send_header("Content-Length", str(len(text)))
+            self.end_headers()
+            self.wfile.write(text)
+
+        do_GET = do_POST = _reply
+
+        def log_message(self, format: str, *args: Any) -> None:
+            """Nothing on stderr."""
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    keystone.url = f"http://127.0.0.1:{server.server_port}"
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    try:
+        yield keystone
+    finally:
+        server.shutdown()
+        server.server_close()

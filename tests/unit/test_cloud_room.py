@@ -1,0 +1,83 @@
+# SPDX-License-Identifier: MIT
+"""Flavors and quota through the cloud's real client; refusals say what is wrong and what to look at."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from suite_deploy.cloud.credentials import Credentials
+from suite_deploy.cloud.need import Size
+from suite_deploy.cloud.room import Left, Room, ask
+from suite_deploy.errors import CouldNotRun
+from suite_deploy.model.loader import load
+
+from .cloud_support import OPENSTACK, write_inventory
+from .keystone_double import PASSWORD, USER, Keystone, serve
+
+
+@pytest.fixture
+def keystone(monkeypatch: pytest.MonkeyPatch) -> Iterator[Keystone]:
+    for name in ("http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY", "all_proxy"):
+        monkeypatch.delenv(name, raising=False)
+    with serve(Keystone()) as running:
+        yield running
+
+
+def asked(folder: Path, url: str, *, region: str = "se-sto", password: str = PASSWORD) -> Room:
+    infrastructure: dict[str, Any] = {**OPENSTACK["infrastructure"], "auth_url": f"{url}/v3", "region": region}
+    deployment = load(str(write_inventory(folder, OPENSTACK | {"infrastructure": infrastructure})))
+    variables = {"OS_USERNAME": USER, "OS_PASSWORD": password, "OS_PROJECT_NAME": "p"}
+    return ask(deployment, Credentials(variables, {"openstack": "environment"}, ()))
+
+
+def test_flavors_and_quota_are_read(keystone: Keystone, tmp_path: Path) -> None:
+    room = asked(tmp_path, keystone.url)
+    assert room.flavors["b3-16"] == room.flavors["id-of-b3-16"] == Size("b3-16", 4, 16000)
+    assert room.left["vCPU"] == Left(20, 8)
+    assert room.left["memory MiB"] == Left(None, 16000), "-1 is no limit"
+    assert room.left["volume GiB"] == Left(1000, 100)
+    assert room.left["public addresses"] == Left(50, 6), "reserved ones are not free"
+    assert room.silent == ()
+
+
+def test_nothing_is_changed_by_asking(keystone: Keystone, tmp_path: Path) -> None:
+    asked(tmp_path, keystone.url)
+    assert {request.partition("?")[0] for request in keystone.requests if not request.startswith("GET ")} == {
+        "POST /v3/auth/tokens"
+    }
+
+
+def test_the_environment_decides_nothing(keystone: Keystone, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OS_AUTH_URL", "http://127.0.0.1:9/v3")
+    monkeypatch.setenv("OS_REGION_NAME", "elsewhere")
+    monkeypatch.setenv("OS_PASSWORD", "another")
+    assert asked(tmp_path, keystone.url).left
+
+
+def test_wrong_credentials_are_said(keystone: Keystone, tmp_path: Path) -> None:
+    with pytest.raises(CouldNotRun) as refused:
+        asked(tmp_path, keystone.url, password="guessed-wrong")
+    assert "the cloud does not accept the credentials" in str(refused.value)
+    assert "suite-deploy doctor NAME" in str(refused.value)
+    assert "guessed-wrong" not in str(refused.value)
+
+
+def test_a_wrong_region_is_answered_with_those_there_are(keystone: Keystone, tmp_path: Path) -> None:
+    with pytest.raises(CouldNotRun, match=r"no region 'SE-STO' for this account\.\n  There is: se-sto\."):
+        asked(tmp_path, keystone.url, region="SE-STO")
+
+
+def test_a_cloud_that_does_not_answer_is_said(tmp_path: Path) -> None:
+    with pytest.raises(CouldNotRun, match=r"the cloud does not answer\n(.|\n)*Nothing was touched"):
+        asked(tmp_path, "http://127.0.0.1:9")
+
+
+def test_a_quota_that_a_cloud_does_not_show_is_named(keystone: Keystone, tmp_path: Path) -> None:
+    keystone.hide = ("/network/v2.0/quotas",)
+    room = asked(tmp_path, keystone.url)
+    assert "vCPU" in room.left and "public addresses" not in room.left
+    assert room.silent and room.silent[0].startswith("quota of networks: ")
