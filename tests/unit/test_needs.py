@@ -115,6 +115,14 @@ def test_browsers_are_told_the_address_of_a_public_media_host(tmp_path: Path) ->
     assert (words.public_address, words.host_address) == ("203.0.113.5", "198.51.100.1")
 
 
+def test_a_name_outside_that_a_component_asks_for_leads_to_edge_and_one_of_the_suite_is_none(tmp_path: Path) -> None:
+    components = {"keycloak": {}, "synapse": {"server_name": "elsewhere.example"}, "lk-jwt": {}}
+    tree = render(deployed(tmp_path, components))
+    assert [item["name"] for item in tree.host_vars["one"]["edge_passthrough"]] == ["elsewhere.example"]
+    own = render(deployed(tmp_path, components | {"synapse": {}}))
+    assert own.host_vars["one"]["edge_passthrough"] == []
+
+
 def test_a_missing_peer_is_named_with_who_provides_it(tmp_path: Path) -> None:
     text = refused(tmp_path, {"keycloak": {}, "element-web": {}})
     assert "cannot do without a homeserver" in text and "synapse" in text

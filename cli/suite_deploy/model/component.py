@@ -213,6 +213,8 @@ class Route(Strict):
     timeout: int = 60
     #: forward the request target byte for byte
     raw_uri: bool = False
+    #: pass everything as it came, headers that other applications must not see too, and spool nothing; implies `raw_uri`
+    verbatim: bool = False
     cors: bool = False  #: whether pages of other origins may read the answer
     #: for `to: bucket`: what of the path is no part of an object's key; the route's path when absent
     strip: str | None = None
@@ -304,7 +306,7 @@ class ComponentFile(Strict):
     secrets: dict[str, Secret] = {}  #: name to secret of its own
     routes: tuple[Route, ...] = ()  #: what edge serves of it; the rest is closed
     portal: Portal | None = None  #: its card on the portal
-    egress: tuple[str, ...] = ()  #: hosts it may call; empty means none
+    egress: tuple[str, ...] = ()  #: hosts it may call over TLS; expressions; the suite's own names need not be here
     leaks: tuple[Leak, ...] = ()  #: upstream defaults that would call out, pinned
     #: paths that must not answer from outside, checked by verify
     closed_paths: tuple[str, ...] = ()

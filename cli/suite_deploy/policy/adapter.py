@@ -38,7 +38,7 @@ def subject_of(
 ) -> Subject:
     """The subject of a deployment. tree: None leaves rendered configuration out (the pack has none)."""
     pins = {} if deployment.is_local else {name: pin.digest for name, pin in read_lock(deployment.images_lock).items()}
-    components = tuple(_component(item, tree, pins, deployment.suite.images.mirror) for item in deployment.ordered)
+    components = tuple(_component(deployment, item, tree, pins) for item in deployment.ordered)
     written = deployment.suite.model_dump(mode="json", by_alias=True, exclude_unset=True)
 
     def locate(key: tuple[str, ...]) -> tuple[str, int]:
@@ -60,9 +60,11 @@ def subject_of(
 
 
 def _component(
-    item: Component, tree: RenderedTree | None, pins: Mapping[str, str], mirror: str | None
+    deployment: Deployment, item: Component, tree: RenderedTree | None, pins: Mapping[str, str]
 ) -> ComponentView:
-    described = item.description
+    from ..render.edgevars import egress
+
+    described, mirror = item.description, deployment.suite.images.mirror
     services = [service for service in tree.services if service.component == item.slug] if tree else []
     files: dict[str, str] = {}
     if tree:
@@ -81,7 +83,7 @@ def _component(
         title=described.title,
         provides=tuple(described.provides),
         options=item.options,
-        egress=described.egress,
+        egress=egress(deployment, item),
         leaks=tuple(LeakKey(leak.id, leak.where, leak.key, leak.value, leak.why) for leak in described.leaks),
         files=files,
         env={service.name: service.env for service in services},

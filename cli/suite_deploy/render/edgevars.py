@@ -15,12 +15,20 @@ from .vocabulary import HTTPS_PORT, Addresses, bucket_name, context, evaluate, e
 
 def outbound_names(deployment: Deployment, component: Component) -> tuple[str, ...]:
     """Names outside the suite that a component's containers may call; they reach them through edge alone."""
-    names = list(component.description.egress)
+    names = list(egress(deployment, component))
     if component.description.needs.bucket and deployment.object_store:
         names.append(urlsplit(deployment.object_store.endpoint).hostname or "")
     if component.description.needs.smtp and deployment.suite.mail:
         names.append(deployment.suite.mail.relay)
     return tuple(dict.fromkeys(filter(None, names)))
+
+
+def egress(deployment: Deployment, component: Component) -> tuple[str, ...]:
+    """Hosts outside the suite that the component itself asks for."""
+    words = context(deployment, component, Addresses.unknown(deployment))
+    where = f"roles/{component.folder.name}/component.yml: egress"
+    hosts = [evaluate(host, words, where) for host in component.description.egress]
+    return tuple(host for host in dict.fromkeys(hosts) if host and host not in deployment.public_names)
 
 
 def mail_port(deployment: Deployment) -> int:
@@ -103,6 +111,7 @@ def _route(
             "body_size": evaluate(route.body_size, words, where),
             "timeout": route.timeout,
             "raw_uri": route.raw_uri,
+            "verbatim": route.verbatim,
             "cors": route.cors,
             "hash_by": route.hash_by or "",
         }
