@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from ipaddress import IPv4Network
 from pathlib import Path
 
-from stacks.components.rules import EVERYONE, Inbound, inbound_rules
+from stacks.components.rules import EVERYONE, Inbound, Outbound, inbound_rules, outbound_rules
 from suite_deploy.errors import InvalidInput, Problem
 from suite_deploy.model.deployment import Deployment
 
@@ -20,7 +20,10 @@ _GIB = {"MiB": 1 / 1024, "GiB": 1, "TiB": 1024}
 
 @dataclass(frozen=True)
 class HostSpec:
-    """A host wanted. flavor, zone: the cloud's own names. volumes: kind → GiB. inbound: all that may reach it."""
+    """A host wanted. flavor, zone: the cloud's own names. volumes: kind → GiB. inbound: all that may reach it.
+
+    outbound: ports it may call outside the private network.
+    """
 
     name: str
     groups: tuple[str, ...]
@@ -29,6 +32,7 @@ class HostSpec:
     public: bool
     volumes: Mapping[str, int]
     inbound: tuple[Inbound, ...]
+    outbound: tuple[Outbound, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -78,7 +82,7 @@ def stack_spec(deployment: Deployment) -> StackSpec:
     """
     suite, infrastructure = deployment.suite, deployment.suite.infrastructure
     edge = deployment.host_of("edge").name
-    rules = inbound_rules(deployment)
+    inbound, outbound = inbound_rules(deployment), outbound_rules(deployment)
     written = infrastructure.hosts
     problems: list[Problem] = []
     hosts = []
@@ -93,7 +97,8 @@ def stack_spec(deployment: Deployment) -> StackSpec:
                 zone=getattr(written.get(host.name), "zone", None),
                 public=host.public or host.name == edge,
                 volumes={kind: gibibytes(size) for kind, size in sorted(host.volumes.items())},
-                inbound=rules[host.name],
+                inbound=inbound[host.name],
+                outbound=outbound[host.name],
             )
         )
     if deployment.container_network.overlaps(IPv4Network(PRIVATE_NETWORK)):

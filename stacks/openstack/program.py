@@ -58,7 +58,7 @@ def _hosts(spec: StackSpec, place: Place, found: Found, image: pulumi.Input[str]
     network = PrivateNetwork(
         "private", place, NetworkConfig(spec.private_network, found.external_network.id, spec.resolvers)
     )
-    groups = SecurityGroups("suite", place, SecurityConfig({host.name: host.inbound for host in spec.hosts}))
+    groups = SecurityGroups("suite", place, SecurityConfig.of(spec))
     hosts = HostGroup(
         "suite",
         place,

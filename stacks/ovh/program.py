@@ -70,7 +70,7 @@ def build(deployment: Deployment) -> None:
 def _hosts(spec: StackSpec, project: Project, found: Found, image: pulumi.Input[str]) -> tuple[HostGroup, DataVolumes]:
     place = project.place
     network = VrackNetwork("private", project, VrackConfig(spec.private_network, spec.resolvers))
-    groups = SecurityGroups("suite", place, SecurityConfig({host.name: host.inbound for host in spec.hosts}))
+    groups = SecurityGroups("suite", place, SecurityConfig.of(spec))
     hosts = HostGroup(
         "suite",
         place,

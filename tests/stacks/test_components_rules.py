@@ -8,7 +8,7 @@ from ipaddress import IPv4Network
 import pytest
 
 from stacks.components import rules
-from stacks.components.rules import EVERYONE, Inbound, inbound_rules
+from stacks.components.rules import EVERYONE, Inbound, Outbound, inbound_rules, outbound_rules
 from suite_deploy.model.deployment import Deployment
 from suite_deploy.model.loader import load
 from suite_deploy.render.hostvars import host_vars
@@ -131,3 +131,21 @@ def test_a_network_that_is_no_host_stays_a_network(deployment: Deployment, monke
         (7000, 7010, "203.0.113.0/24"),
     ]
     assert all(IPv4Network(rule.network) for rule in found)
+
+
+def test_hosts_call_names_time_packages_and_what_the_inventory_writes(make_inventory: MakeInventory) -> None:
+    changes = {
+        "images.mirror": "registry.region-x.example:5001/copies",
+        "apt.mirror": "http://deb.region-x.example:8083/debian",
+        "mail.port": 465,
+    }
+    found = outbound_rules(load(str(make_inventory("example-openstack-accepted", changes))))
+    assert {(rule.proto, rule.ports) for rule in found["data-1"]} == {
+        *(("tcp", port) for port in ("53", "80", "443", "465", "5001", "8083")),
+        *(("udp", port) for port in ("53", "123")),
+    }
+
+
+def test_media_alone_is_sent_to_ports_of_others_choosing(deployment: Deployment) -> None:
+    found = outbound_rules(deployment)
+    assert [name for name, rules_ in found.items() if Outbound("udp", 1024, 65535) in rules_] == ["media-1"]
