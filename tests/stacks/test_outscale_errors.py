@@ -76,6 +76,13 @@ def test_credentials_of_another_account_do_not_make_everything_a_second_time(sta
     assert len(stand.cloud.living("Net")) == 1
 
 
+def test_keys_that_may_not_ask_for_their_account_still_work(stand: Bench) -> None:
+    denied = (401, "4", "AccessDenied", "")
+    stand.server.faults = [Fault("ReadAccounts", "refuse", times=9, error=denied)]
+    made = stand.engine.create(NetProvider(), net(stand))
+    assert made.outs["accountId"] == "" and stand.engine.read(NetProvider(), made) == made
+
+
 def test_an_unknown_vm_type_is_said_and_leaves_what_was_made(stand: Bench) -> None:
     stand.engine.create(NetProvider(), net(stand))
     unknown = (400, "5024", "InvalidResource", "no-such-instance-type")
