@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from suite_deploy import main
 from suite_deploy.cloud.driver import CloudDriver, backend_url
 from suite_deploy.errors import CouldNotRun, InvalidInput
 from suite_deploy.model.loader import load
@@ -361,3 +362,32 @@ def test_an_interrupt_lets_the_engine_finish_what_is_under_way(bench: Bench) -> 
         bench.driver.apply(lines.append)
     assert (bench.engine.folder / "interrupted").read_text() == str(int(signal.SIGINT))
     assert any("waiting for what is under way" in line for line in lines)
+
+
+def test_preview_of_a_cloud_shows_plan_quota_and_cost(bench: Bench, capsys: pytest.CaptureFixture[str]) -> None:
+    bench.engine.script(bench.up_script())
+    command = ["preview", str(bench.deployment.directory), "--vault-password-file", str(bench.vault)]
+    assert main.main(command) == 0
+    text = capsys.readouterr().out
+    assert "resources" in text and "Cost of a month: unknown" in text
+    assert "vCPU" in text and "create" in text and "host-one" in text
+    assert main.main([*command, "--format", "json", "--exit-code"]) == 3
+    document = json.loads(capsys.readouterr().out)
+    assert document["decision"]["resources"] == {"host": {"create": 1}}
+    assert [item["what"] for item in document["decision"]["quota"]] == ["hosts", "memory MiB", "vCPU"]
+
+
+def test_what_takes_two_runs_of_the_program_is_done_in_one_up(bench: Bench) -> None:
+    first = {"stdout": json.dumps({"again": "the region GRA11 was opened"})}
+    answers = bench.up_script()
+    last = answers.pop("stack output --json --show-secrets")
+    # asked twice after each run: by the SDK and by us
+    bench.engine.script(answers | {"stack output --json --show-secrets": [first, first, last]})
+    lines: list[str] = []
+    masked = json.dumps({"again": "x", "outputs": {}, "stack_secrets": "[secret]"})
+    script = json.loads((bench.engine.folder / "script.json").read_text())
+    script["stack output"] = {"stdout": masked}
+    (bench.engine.folder / "script.json").write_text(json.dumps(script))
+    assert bench.driver.apply(lines.append).hosts
+    assert "the region GRA11 was opened" in lines
+    assert [words[0] for words in bench.engine.words()].count("up") == 2

@@ -269,16 +269,16 @@ def _project_file(project: Project) -> str:
 
 
 def _write_settings(path: Path, project: Project, stack: automation.Stack) -> None:
-    """The stack's settings: ours, and the salt of its passphrase, from the state where this machine has none yet."""
+    """The stack's settings: ours, and how its secrets are encrypted, from the state where this machine lacks that."""
     known = yaml.safe_load(path.read_text()) if path.exists() else {}
     content: dict[str, Any] = dict(known or {})
-    if "encryptionsalt" not in content:
+    if not content.keys() & {"encryptionsalt", "encryptedkey"}:
         command = stack.workspace.pulumi_command
         text = command.run(["stack", "export", "--stack", project.stack], stack.workspace.work_dir, {}).stdout
         providers = (json.loads(text).get("deployment") or {}).get("secrets_providers") or {}
-        salt = (providers.get("state") or {}).get("salt")
-        if salt:
-            content["encryptionsalt"] = salt
+        known_as = {"salt": "encryptionsalt", "url": "secretsprovider", "encryptedkey": "encryptedkey"}
+        said = providers.get("state") or {}
+        content |= {name: said[key] for key, name in known_as.items() if said.get(key)}
     content["config"] = dict(project.config)
     _write(path, yaml.safe_dump(content, sort_keys=True))
 
