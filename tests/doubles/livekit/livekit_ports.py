@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import asyncio
+import fcntl
 import os
 import secrets
 import socket
@@ -21,6 +22,8 @@ _SUCCESS, _ERROR = 0x0100, 0x0110
 _XOR_MAPPED, _ERROR_CODE, _REALM, _NONCE = 0x0020, 0x0009, 0x0014, 0x0015
 _UNAUTHORIZED = 401
 REALM = "livekit"
+#: linux/sockios.h: asks for an interface's address
+SIOCGIFADDR = 0x8915
 #: every address of this machine
 EVERYWHERE = str(IPv4Address(0))
 
@@ -88,10 +91,19 @@ async def _opened(setting: str, opening: Awaitable[Any]) -> None:
         raise Refused(f"{setting}: {error.strerror or error}") from error
 
 
+def _address_of(interface: str) -> str | None:
+    """The first IPv4 address of a network interface; its host name may resolve to nothing in a container."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as asking:
+        try:
+            answer = fcntl.ioctl(asking, SIOCGIFADDR, struct.pack("256s", interface.encode()))
+        except OSError:
+            return None
+    return socket.inet_ntoa(answer[20:24])
+
+
 def local_addresses(allowed: tuple[IPv4Network, ...]) -> list[str]:
     """This machine's IPv4 addresses that the filter lets through."""
-    found = {entry[4][0] for entry in socket.getaddrinfo(socket.gethostname(), None, socket.AF_INET)}
-    found |= {str(network.network_address) for network in allowed if network.prefixlen == 32}
+    found = {address for _, name in socket.if_nameindex() if (address := _address_of(name))}
     return sorted(str(item) for item in found if not allowed or any(IPv4Address(item) in net for net in allowed))
 
 
