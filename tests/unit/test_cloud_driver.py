@@ -391,3 +391,45 @@ def test_what_takes_two_runs_of_the_program_is_done_in_one_up(bench: Bench) -> N
     assert bench.driver.apply(lines.append).hosts
     assert "the region GRA11 was opened" in lines
     assert [words[0] for words in bench.engine.words()].count("up") == 2
+
+
+def test_what_described_the_suite_goes_and_the_engines_state_stays_with_the_data(bench: Bench) -> None:
+    bench.engine.script(bench.up_script())
+    bench.driver.apply(lambda text: None)
+    bench.driver.destroy(lambda text: None, with_data=False)
+    assert not (bench.state / "outputs.json").exists() and not (bench.state / "stack-secrets.yml").exists()
+    assert (bench.state / "engine" / "state").is_dir(), "without it nobody would know of the volumes that are kept"
+    CloudDriver(bench.deployment, bench.vault).destroy(lambda text: None, with_data=True)
+    assert not (bench.state / "engine").exists()
+
+
+def test_ovhs_buckets_are_emptied_before_they_go(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("OVH_APPLICATION_KEY", "OVH_APPLICATION_SECRET", "OVH_CONSUMER_KEY"):
+        monkeypatch.setenv(name, f"value of {name}")
+    store = {"endpoint": "https://s3.gra.io.cloud.ovh.net", "region": "gra"}
+    own = {
+        "driver": "ovh",
+        "offer": "ovhcloud/public-cloud",
+        "region": "GRA11",
+        "project": "0123",
+        "object_store": store,
+    }
+    hosts = OPENSTACK["infrastructure"]["hosts"]
+    deployment = load(str(write_inventory(bench.folder, OPENSTACK | {"infrastructure": own | {"hosts": hosts}})))
+    bucket = {"urn": urn("ovh:CloudProject/storage:Storage", "bucket-docs"), "type": "ovh:CloudProject/storage:Storage"}
+    state = {"deployment": {"resources": [bucket | {"inputs": {"name": "cloudy-docs"}, "protect": True}]}}
+    bench.engine.script(bench.up_script(**{"stack export": {"stdout": json.dumps(state)}}))
+    emptied: list[tuple[str, str, str]] = []
+
+    def empty(name: str, *, endpoint: str, access_key: str, **more: object) -> int:
+        emptied.append((name, endpoint, access_key))
+        assert not any(words[0] == "destroy" for words in bench.engine.words()), "before the bucket goes"
+        return 0
+
+    monkeypatch.setattr("suite_deploy.cloud.emptying.empty_bucket", empty)
+    driver = CloudDriver(deployment, bench.vault)
+    driver.destroy(lambda text: None, with_data=False)
+    assert emptied == [], "data that stays is not touched"
+    (bench.engine.folder / "calls.jsonl").unlink()
+    driver.destroy(lambda text: None, with_data=True)
+    assert emptied == [("cloudy-docs", "https://s3.gra.io.cloud.ovh.net", "account")]

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 from collections.abc import Mapping
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -14,6 +15,7 @@ import yaml
 
 from ..errors import CouldNotRun
 from ..model.deployment import Deployment
+from ..model.immutable import RECORD
 from ..model.outputs import HostOutput, PlanItem, Progress, StackOutputs
 from ..model.sizing import FLAVORS, read_flavors, size_key
 from ..model.suite import Cloud, Ovh
@@ -121,10 +123,12 @@ class CloudDriver:
     def destroy(self, progress: Progress, *, with_data: bool) -> list[str]:
         stack = self._stack(require_engine(), progress)
         if not stack.exists():
-            self._forget()
+            self._forget(with_data)
             return []
+        if with_data:
+            self._empty_buckets(stack, progress)
         left = stack.destroy(progress, with_data=with_data)
-        self._forget()
+        self._forget(with_data)
         return sorted(
             f"{step.kind} {resource['id']} ({step.name})"
             for resource in left
@@ -241,7 +245,7 @@ class CloudDriver:
     def _outputs_of_state(self) -> StackOutputs | None:
         """What another machine made, where the engine's state is shared; None when nothing was."""
         state = self.deployment.suite.state
-        if not (state and state.s3) and not (self.state / ENGINE).exists():
+        if not (state and state.s3):
             return None
         stack = self._stack(require_engine())
         if not stack.exists():
@@ -268,9 +272,38 @@ class CloudDriver:
         reach = share_import("stacks.components.reach")
         reach.wait_for_ssh(path, outputs.hosts, progress, FIRST_BOOT)
 
-    def _forget(self) -> None:
-        for name in (OUTPUTS, STACK_SECRETS, KNOWN_HOSTS, SSH_CONFIG):
-            (self.state / name).unlink(missing_ok=True)
+    def _empty_buckets(self, stack: EngineStack, progress: Progress) -> None:
+        """OVHcloud removes no bucket that holds anything, and its provider empties none."""
+        store = self.infrastructure.object_store
+        if self.deployment.driver != "ovh" or store is None:
+            return
+        from .emptying import empty_bucket
+
+        exports, _ = stack.outputs()
+        secrets = share_import("stacks.components.outputs").read_secrets(exports)
+        for resource in stack.resources():
+            slug = str(resource["urn"]).rpartition("::bucket-")[2]
+            if resource["type"].endswith(":Storage") and f"{slug}.bucket" in secrets:
+                empty_bucket(
+                    str(resource["inputs"]["name"]),
+                    endpoint=store.endpoint,
+                    region=store.region,
+                    access_key=secrets[f"{slug}.bucket_access_key"],
+                    secret_key=secrets[f"{slug}.bucket"],
+                    progress=progress,
+                )
+
+    def _forget(self, with_data: bool) -> None:
+        """Remove what described the suite; with its data gone, also what was true of that data alone."""
+        gone = [OUTPUTS, STACK_SECRETS, KNOWN_HOSTS, SSH_CONFIG]
+        if with_data:
+            gone += [ENGINE, FLAVORS, RECORD, "ansible", "build", "installed", "last-run.json"]
+        for name in gone:
+            path = self.state / name
+            if path.is_dir():
+                shutil.rmtree(path)
+            else:
+                path.unlink(missing_ok=True)
 
 
 def find_driver_credentials(deployment: Deployment) -> Credentials:
