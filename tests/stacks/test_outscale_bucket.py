@@ -74,17 +74,26 @@ def test_a_bucket_of_ours_is_taken_over_with_what_is_in_it(stand: Stand) -> None
     assert stand.s3.get_object(Bucket=bucket.id, Key="letter")["Body"].read() == b"dear"
 
 
-def test_settings_changed_by_hand_are_seen_and_put_right(stand: Stand) -> None:
-    bucket, inputs = made(stand, "drift", corsOrigins=["https://docs.agency.example"])
-    stand.s3.put_bucket_versioning(Bucket=bucket.id, VersioningConfiguration={"Status": "Suspended"})
-    stand.s3.delete_bucket_cors(Bucket=bucket.id)
-    stand.s3.delete_bucket_encryption(Bucket=bucket.id)
+#: what somebody may do by hand
+MEDDLING: dict[str, tuple[str, dict[str, Any]]] = {
+    "versioning": ("put_bucket_versioning", {"VersioningConfiguration": {"Status": "Suspended"}}),
+    "encryption": ("delete_bucket_encryption", {}),
+    "corsOrigins": ("delete_bucket_cors", {}),
+}
+
+
+@pytest.mark.parametrize("setting", MEDDLING)
+def test_a_setting_changed_by_hand_is_seen_and_put_right(stand: Stand, setting: str) -> None:
+    origins = ["https://docs.agency.example"]
+    bucket, inputs = made(stand, f"drift-{setting.lower()}", corsOrigins=origins)
+    action, parameters = MEDDLING[setting]
+    getattr(stand.s3, action)(Bucket=bucket.id, **parameters)
     seen = stand.engine.read(BucketProvider(), bucket)
-    assert seen is not None
+    assert seen is not None and seen.outs[setting] != inputs[setting]
     difference = stand.engine.diff(BucketProvider(), seen, inputs)
     assert difference.changes and difference.replaces == ()
     after = stand.engine.update(BucketProvider(), seen, inputs)
-    assert after.outs["versioning"] is True and after.outs["corsOrigins"] == ["https://docs.agency.example"]
+    assert after.outs[setting] == inputs[setting]
     assert not stand.engine.diff(BucketProvider(), after, inputs).changes
 
 
