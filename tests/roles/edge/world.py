@@ -140,7 +140,8 @@ def beyond(ca: Authority, around: World) -> Variables:
                 "/deep/files/", upstream=rooms[0], rewrite_from="/deep/", rewrite_to="/b$1/", host_header="h.example"
             ),
             proxy("/rooms/", upstream=rooms[0], upstreams=rooms, hash_by="room"),
-            proxy("/signed/", raw_uri=True, header_underscores=True),
+            proxy("/signed/", verbatim=True),
+            proxy("/signed/put/", upstream=url(around.store), verbatim=True),
             proxy("/inside/", internal=True, headers={"X-Frame-Options": "DENY"}),
         ],
     }
