@@ -87,7 +87,7 @@ def test_a_waiver_covers_exactly_its_resource() -> None:
     }
     given = judge((from_entry(entry, 0),))
     assert "REG-006.type_listed" not in violations("openstack:dns/zone:Zone", {}, given=given)
-    other = judge((from_entry(entry | {"target": entry["target"] + "2"}, 0),))
+    other = judge((from_entry(entry | {"target": f"{entry['target']}2"}, 0),))
     assert "REG-006.type_listed" in violations("openstack:dns/zone:Zone", {}, given=other)
 
 

@@ -4,10 +4,6 @@
 from __future__ import annotations
 
 import json
-import os
-import signal
-import threading
-import time
 from pathlib import Path
 
 import pytest
@@ -20,15 +16,10 @@ from suite_deploy.model.loader import load
 from suite_deploy.secrets.ensure import open_store
 
 from .cloud_support import OPENSTACK, Bench, bench, write_inventory
-from .engine_double import error, step, summary, urn
+from .engine_double import step, summary
 
 __all__ = ["bench"]
 VOLUME = "openstack:blockstorage/volume:Volume"
-
-
-def said() -> tuple[list[str], object]:
-    lines: list[str] = []
-    return lines, lines.append
 
 
 def test_up_makes_the_stack_and_records_outputs_without_secrets(bench: Bench) -> None:
@@ -224,146 +215,6 @@ def test_progress_says_what_is_being_made(bench: Bench) -> None:
     assert "creating host-one" in lines
 
 
-@pytest.mark.parametrize(
-    ("message", "happened"),
-    [
-        ("Authentication failed", "does not accept the credentials"),
-        ("No suitable endpoint could be found in the service catalog.", "no such region"),
-        ("Quota exceeded for instances: Requested 1, but already used 10 of 10", "no room left"),
-        ('Post "https://x/v2.1/servers": dial tcp: connection refused', "Run the same command again once the cloud"),
-        ("Flavor m9 could not be found.", "no such flavor"),
-        ("incorrect passphrase", "another passphrase"),
-        ("could not download plugin openstack", "suite-deploy doctor NAME --fix"),
-        ("something nobody has seen before", "the engine could not finish (up)"),
-    ],
-)
-def test_a_failure_says_what_happened_and_what_to_do(bench: Bench, message: str, happened: str) -> None:
-    failed = {"events": [error(message, "host-one")], "status": 255, "stderr": "error: update failed"}
-    bench.engine.script(bench.up_script(up=failed))
-    with pytest.raises(CouldNotRun) as refused:
-        bench.driver.apply(lambda text: None)
-    text = str(refused.value)
-    assert happened in text
-    assert f"host-one: {message}" in text
-    assert str(bench.state / "logs" / "engine.log") in text
-
-
-def test_a_second_up_after_a_failure_goes_on(bench: Bench) -> None:
-    lost = {"events": [error("connection refused", "host-one")], "status": 255, "stderr": "error: update failed"}
-    bench.engine.script(bench.up_script(up=[lost, {"events": []}]))
-    with pytest.raises(CouldNotRun):
-        bench.driver.apply(lambda text: None)
-    assert not (bench.state / "outputs.json").exists()
-    assert bench.driver.apply(lambda text: None).hosts
-
-
-def test_no_secret_is_in_an_error_or_in_the_log(bench: Bench) -> None:
-    leaking = {
-        "events": [error("refused: password not-for-anyone")],
-        "stdout": "body: not-for-anyone\n",
-        "stderr": "error: x",
-        "status": 255,
-    }
-    bench.engine.script(bench.up_script(up=leaking))
-    with pytest.raises(CouldNotRun) as refused:
-        bench.driver.apply(lambda text: None)
-    assert "not-for-anyone" not in str(refused.value)
-    log = bench.state / "logs" / "engine.log"
-    assert "body: [secret:" in log.read_text()
-    assert log.stat().st_mode & 0o777 == 0o600
-
-
-def test_what_an_earlier_run_was_cut_off_at_is_said(bench: Bench) -> None:
-    pending = [{"type": "creating", "resource": {"urn": urn("a:b:C", "host-one")}}]
-    exported = {"deployment": {"pending_operations": pending}}
-    bench.engine.script(bench.up_script(**{"stack export": {"stdout": json.dumps(exported)}}))
-    lines: list[str] = []
-    bench.driver.apply(lines.append)
-    assert any("cut off while creating host-one" in line for line in lines)
-
-
-LOCKED = (
-    "error: the stack is currently locked by 1 lock(s). Either wait for the other process(es) to end or delete the"
-    " lock file with `pulumi cancel`.\n  file:///x/lock.json: created by {who} (pid {pid}) at 2026-11-22T08:00:00Z"
-)
-
-
-def test_a_lock_of_another_machine_is_explained(bench: Bench) -> None:
-    locked = {"stderr": LOCKED.format(who="ann@far-away", pid=7), "status": 255}
-    bench.engine.script(bench.up_script(preview=locked))
-    with pytest.raises(CouldNotRun) as refused:
-        bench.driver.preview()
-    text = str(refused.value)
-    assert "by ann@far-away since 2026-11-22T08:00:00Z (process 7)" in text
-    assert "suite-deploy doctor" in text and "--unlock" in text
-    assert ["cancel", "--yes"] not in [words[:2] for words in bench.engine.words()]
-
-
-def test_a_lock_of_a_dead_process_of_this_machine_is_removed(bench: Bench) -> None:
-    gone = LOCKED.format(who=f"ann@{os.uname().nodename}", pid=2**22 + 1)
-    bench.engine.script(bench.up_script(preview=[{"stderr": gone, "status": 255}, {"events": [summary()]}]))
-    bench.driver.preview()
-    assert any(words[0] == "cancel" for words in bench.engine.words())
-
-
-def test_destroy_keeps_what_is_protected_and_says_so(bench: Bench) -> None:
-    left = [
-        {"urn": urn(VOLUME, "volume-one-postgresql"), "type": VOLUME, "id": "vol-1", "custom": True, "protect": True},
-        {
-            "urn": urn("pulumi:providers:openstack", "p"),
-            "type": "pulumi:providers:openstack",
-            "id": "p",
-            "custom": True,
-        },
-    ]
-    bench.engine.script(
-        bench.up_script(**{"stack export": {"stdout": json.dumps({"deployment": {"resources": left}})}})
-    )
-    kept = bench.driver.destroy(lambda text: None, with_data=False)
-    assert kept == ["volume vol-1 (volume-one-postgresql)"]
-    assert "--exclude-protected" in bench.engine.call("destroy")["words"]
-    assert not any(words[:2] == ["stack", "rm"] for words in bench.engine.words())
-
-
-def test_destroy_with_data_takes_the_protection_off_and_empties_buckets(bench: Bench) -> None:
-    bucket = {"urn": urn("openstack:objectstorage/container:Container", "b"), "protect": True}
-    bucket |= {"inputs": {"forceDestroy": False}, "outputs": {"forceDestroy": False, "secret": {"4dabf": "cipher"}}}
-    state = {"version": 3, "deployment": {"resources": [bucket]}}
-    bench.engine.script(bench.up_script(**{"stack export": {"stdout": json.dumps(state)}}))
-    assert bench.driver.destroy(lambda text: None, with_data=True) == []
-    imported = json.loads((bench.engine.folder / "imported.json").read_text())["deployment"]["resources"][0]
-    assert "protect" not in imported
-    assert imported["inputs"]["forceDestroy"] is True and imported["outputs"]["forceDestroy"] is True
-    assert imported["outputs"]["secret"] == {"4dabf": "cipher"}
-    order = [words[:2] for words in bench.engine.words()]
-    assert order.index(["stack", "import"]) < [words[0] for words in bench.engine.words()].index("destroy")
-    assert "--exclude-protected" not in bench.engine.call("destroy")["words"]
-    assert "--show-secrets" not in bench.engine.call("stack", "export")["words"]
-
-
-def test_destroying_what_was_never_made_is_fine(bench: Bench) -> None:
-    bench.engine.script({"stack select": {"status": 255, "stderr": "error: no stack named 'cloudy' found"}})
-    assert bench.driver.destroy(lambda text: None, with_data=True) == []
-
-
-def test_an_interrupt_lets_the_engine_finish_what_is_under_way(bench: Bench) -> None:
-    bench.engine.script(bench.up_script(up={"sleep": 60}))
-    sleeping = bench.engine.folder / "sleeping"
-
-    def interrupt() -> None:
-        deadline = time.monotonic() + 20
-        while not sleeping.exists() and time.monotonic() < deadline:
-            time.sleep(0.05)
-        os.kill(os.getpid(), signal.SIGINT)
-
-    threading.Thread(target=interrupt).start()
-    lines: list[str] = []
-    with pytest.raises(KeyboardInterrupt):
-        bench.driver.apply(lines.append)
-    assert (bench.engine.folder / "interrupted").read_text() == str(int(signal.SIGINT))
-    assert any("waiting for what is under way" in line for line in lines)
-
-
 def test_preview_of_a_cloud_shows_plan_quota_and_cost(bench: Bench, capsys: pytest.CaptureFixture[str]) -> None:
     bench.engine.script(bench.up_script())
     command = ["preview", str(bench.deployment.directory), "--vault-password-file", str(bench.vault)]
@@ -391,45 +242,3 @@ def test_what_takes_two_runs_of_the_program_is_done_in_one_up(bench: Bench) -> N
     assert bench.driver.apply(lines.append).hosts
     assert "the region GRA11 was opened" in lines
     assert [words[0] for words in bench.engine.words()].count("up") == 2
-
-
-def test_what_described_the_suite_goes_and_the_engines_state_stays_with_the_data(bench: Bench) -> None:
-    bench.engine.script(bench.up_script())
-    bench.driver.apply(lambda text: None)
-    bench.driver.destroy(lambda text: None, with_data=False)
-    assert not (bench.state / "outputs.json").exists() and not (bench.state / "stack-secrets.yml").exists()
-    assert (bench.state / "engine" / "state").is_dir(), "without it nobody would know of the volumes that are kept"
-    CloudDriver(bench.deployment, bench.vault).destroy(lambda text: None, with_data=True)
-    assert not (bench.state / "engine").exists()
-
-
-def test_ovhs_buckets_are_emptied_before_they_go(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("OVH_APPLICATION_KEY", "OVH_APPLICATION_SECRET", "OVH_CONSUMER_KEY"):
-        monkeypatch.setenv(name, f"value of {name}")
-    store = {"endpoint": "https://s3.gra.io.cloud.ovh.net", "region": "gra"}
-    own = {
-        "driver": "ovh",
-        "offer": "ovhcloud/public-cloud",
-        "region": "GRA11",
-        "project": "0123",
-        "object_store": store,
-    }
-    hosts = OPENSTACK["infrastructure"]["hosts"]
-    deployment = load(str(write_inventory(bench.folder, OPENSTACK | {"infrastructure": own | {"hosts": hosts}})))
-    bucket = {"urn": urn("ovh:CloudProject/storage:Storage", "bucket-docs"), "type": "ovh:CloudProject/storage:Storage"}
-    state = {"deployment": {"resources": [bucket | {"inputs": {"name": "cloudy-docs"}, "protect": True}]}}
-    bench.engine.script(bench.up_script(**{"stack export": {"stdout": json.dumps(state)}}))
-    emptied: list[tuple[str, str, str]] = []
-
-    def empty(name: str, *, endpoint: str, access_key: str, **more: object) -> int:
-        emptied.append((name, endpoint, access_key))
-        assert not any(words[0] == "destroy" for words in bench.engine.words()), "before the bucket goes"
-        return 0
-
-    monkeypatch.setattr("suite_deploy.cloud.emptying.empty_bucket", empty)
-    driver = CloudDriver(deployment, bench.vault)
-    driver.destroy(lambda text: None, with_data=False)
-    assert emptied == [], "data that stays is not touched"
-    (bench.engine.folder / "calls.jsonl").unlink()
-    driver.destroy(lambda text: None, with_data=True)
-    assert emptied == [("cloudy-docs", "https://s3.gra.io.cloud.ovh.net", "account")]

@@ -1,0 +1,99 @@
+# SPDX-License-Identifier: MIT
+"""Removing a suite from a cloud: data stays unless asked, and then goes whole."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from suite_deploy.cloud.driver import CloudDriver
+from suite_deploy.model.loader import load
+
+from .cloud_support import OPENSTACK, Bench, bench, write_inventory
+from .engine_double import urn
+
+__all__ = ["bench"]
+VOLUME = "openstack:blockstorage/volume:Volume"
+
+
+def test_destroy_keeps_what_is_protected_and_says_so(bench: Bench) -> None:
+    left = [
+        {"urn": urn(VOLUME, "volume-one-postgresql"), "type": VOLUME, "id": "vol-1", "custom": True, "protect": True},
+        {
+            "urn": urn("pulumi:providers:openstack", "p"),
+            "type": "pulumi:providers:openstack",
+            "id": "p",
+            "custom": True,
+        },
+    ]
+    bench.engine.script(
+        bench.up_script(**{"stack export": {"stdout": json.dumps({"deployment": {"resources": left}})}})
+    )
+    kept = bench.driver.destroy(lambda text: None, with_data=False)
+    assert kept == ["volume vol-1 (volume-one-postgresql)"]
+    assert "--exclude-protected" in bench.engine.call("destroy")["words"]
+    assert not any(words[:2] == ["stack", "rm"] for words in bench.engine.words())
+
+
+def test_destroy_with_data_takes_the_protection_off_and_empties_buckets(bench: Bench) -> None:
+    bucket = {"urn": urn("openstack:objectstorage/container:Container", "b"), "protect": True}
+    bucket |= {"inputs": {"forceDestroy": False}, "outputs": {"forceDestroy": False, "secret": {"4dabf": "cipher"}}}
+    state = {"version": 3, "deployment": {"resources": [bucket]}}
+    bench.engine.script(bench.up_script(**{"stack export": {"stdout": json.dumps(state)}}))
+    assert bench.driver.destroy(lambda text: None, with_data=True) == []
+    imported = json.loads((bench.engine.folder / "imported.json").read_text())["deployment"]["resources"][0]
+    assert "protect" not in imported
+    assert imported["inputs"]["forceDestroy"] is True and imported["outputs"]["forceDestroy"] is True
+    assert imported["outputs"]["secret"] == {"4dabf": "cipher"}
+    order = [words[:2] for words in bench.engine.words()]
+    assert order.index(["stack", "import"]) < [words[0] for words in bench.engine.words()].index("destroy")
+    assert "--exclude-protected" not in bench.engine.call("destroy")["words"]
+    assert "--show-secrets" not in bench.engine.call("stack", "export")["words"]
+
+
+def test_destroying_what_was_never_made_is_fine(bench: Bench) -> None:
+    bench.engine.script({"stack select": {"status": 255, "stderr": "error: no stack named 'cloudy' found"}})
+    assert bench.driver.destroy(lambda text: None, with_data=True) == []
+
+
+def test_what_described_the_suite_goes_and_the_engines_state_stays_with_the_data(bench: Bench) -> None:
+    bench.engine.script(bench.up_script())
+    bench.driver.apply(lambda text: None)
+    bench.driver.destroy(lambda text: None, with_data=False)
+    assert not (bench.state / "outputs.json").exists() and not (bench.state / "stack-secrets.yml").exists()
+    assert (bench.state / "engine" / "state").is_dir(), "without it nobody would know of the volumes that are kept"
+    CloudDriver(bench.deployment, bench.vault).destroy(lambda text: None, with_data=True)
+    assert not (bench.state / "engine").exists()
+
+
+def test_ovhs_buckets_are_emptied_before_they_go(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("OVH_APPLICATION_KEY", "OVH_APPLICATION_SECRET", "OVH_CONSUMER_KEY"):
+        monkeypatch.setenv(name, f"value of {name}")
+    store = {"endpoint": "https://s3.gra.io.cloud.ovh.net", "region": "gra"}
+    own = {
+        "driver": "ovh",
+        "offer": "ovhcloud/public-cloud",
+        "region": "GRA11",
+        "project": "0123",
+        "object_store": store,
+    }
+    hosts = OPENSTACK["infrastructure"]["hosts"]
+    deployment = load(str(write_inventory(bench.folder, OPENSTACK | {"infrastructure": own | {"hosts": hosts}})))
+    bucket = {"urn": urn("ovh:CloudProject/storage:Storage", "bucket-docs"), "type": "ovh:CloudProject/storage:Storage"}
+    state = {"deployment": {"resources": [bucket | {"inputs": {"name": "cloudy-docs"}, "protect": True}]}}
+    bench.engine.script(bench.up_script(**{"stack export": {"stdout": json.dumps(state)}}))
+    emptied: list[tuple[str, str, str]] = []
+
+    def empty(name: str, *, endpoint: str, access_key: str, **more: object) -> int:
+        emptied.append((name, endpoint, access_key))
+        assert not any(words[0] == "destroy" for words in bench.engine.words()), "before the bucket goes"
+        return 0
+
+    monkeypatch.setattr("suite_deploy.cloud.emptying.empty_bucket", empty)
+    driver = CloudDriver(deployment, bench.vault)
+    driver.destroy(lambda text: None, with_data=False)
+    assert emptied == [], "data that stays is not touched"
+    (bench.engine.folder / "calls.jsonl").unlink()
+    driver.destroy(lambda text: None, with_data=True)
+    assert emptied == [("cloudy-docs", "https://s3.gra.io.cloud.ovh.net", "account")]

@@ -1,0 +1,119 @@
+# SPDX-License-Identifier: MIT
+"""What fails on a cloud says what happened and what to do; the next run goes on; locks and interrupts lose nothing."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import threading
+import time
+
+import pytest
+
+from suite_deploy.errors import CouldNotRun
+
+from .cloud_support import Bench, bench
+from .engine_double import error, summary, urn
+
+__all__ = ["bench"]
+
+
+@pytest.mark.parametrize(
+    ("message", "happened"),
+    [
+        ("Authentication failed", "does not accept the credentials"),
+        ("No suitable endpoint could be found in the service catalog.", "no such region"),
+        ("Quota exceeded for instances: Requested 1, but already used 10 of 10", "no room left"),
+        ('Post "https://x/v2.1/servers": dial tcp: connection refused', "Run the same command again once the cloud"),
+        ("Flavor m9 could not be found.", "no such flavor"),
+        ("incorrect passphrase", "another passphrase"),
+        ("could not download plugin openstack", "suite-deploy doctor NAME --fix"),
+        ("something nobody has seen before", "the engine could not finish (up)"),
+    ],
+)
+def test_a_failure_says_what_happened_and_what_to_do(bench: Bench, message: str, happened: str) -> None:
+    failed = {"events": [error(message, "host-one")], "status": 255, "stderr": "error: update failed"}
+    bench.engine.script(bench.up_script(up=failed))
+    with pytest.raises(CouldNotRun) as refused:
+        bench.driver.apply(lambda text: None)
+    text = str(refused.value)
+    assert happened in text
+    assert f"host-one: {message}" in text
+    assert str(bench.state / "logs" / "engine.log") in text
+
+
+def test_a_second_up_after_a_failure_goes_on(bench: Bench) -> None:
+    lost = {"events": [error("connection refused", "host-one")], "status": 255, "stderr": "error: update failed"}
+    bench.engine.script(bench.up_script(up=[lost, {"events": []}]))
+    with pytest.raises(CouldNotRun):
+        bench.driver.apply(lambda text: None)
+    assert not (bench.state / "outputs.json").exists()
+    assert bench.driver.apply(lambda text: None).hosts
+
+
+def test_no_secret_is_in_an_error_or_in_the_log(bench: Bench) -> None:
+    leaking = {
+        "events": [error("refused: password not-for-anyone")],
+        "stdout": "body: not-for-anyone\n",
+        "stderr": "error: x",
+        "status": 255,
+    }
+    bench.engine.script(bench.up_script(up=leaking))
+    with pytest.raises(CouldNotRun) as refused:
+        bench.driver.apply(lambda text: None)
+    assert "not-for-anyone" not in str(refused.value)
+    log = bench.state / "logs" / "engine.log"
+    assert "body: [secret:" in log.read_text()
+    assert log.stat().st_mode & 0o777 == 0o600
+
+
+def test_what_an_earlier_run_was_cut_off_at_is_said(bench: Bench) -> None:
+    pending = [{"type": "creating", "resource": {"urn": urn("a:b:C", "host-one")}}]
+    exported = {"deployment": {"pending_operations": pending}}
+    bench.engine.script(bench.up_script(**{"stack export": {"stdout": json.dumps(exported)}}))
+    lines: list[str] = []
+    bench.driver.apply(lines.append)
+    assert any("cut off while creating host-one" in line for line in lines)
+
+
+LOCKED = (
+    "error: the stack is currently locked by 1 lock(s). Either wait for the other process(es) to end or delete the"
+    " lock file with `pulumi cancel`.\n  file:///x/lock.json: created by {who} (pid {pid}) at 2026-11-22T08:00:00Z"
+)
+
+
+def test_a_lock_of_another_machine_is_explained(bench: Bench) -> None:
+    locked = {"stderr": LOCKED.format(who="ann@far-away", pid=7), "status": 255}
+    bench.engine.script(bench.up_script(preview=locked))
+    with pytest.raises(CouldNotRun) as refused:
+        bench.driver.preview()
+    text = str(refused.value)
+    assert "by ann@far-away since 2026-11-22T08:00:00Z (process 7)" in text
+    assert "suite-deploy doctor" in text and "--unlock" in text
+    assert ["cancel", "--yes"] not in [words[:2] for words in bench.engine.words()]
+
+
+def test_a_lock_of_a_dead_process_of_this_machine_is_removed(bench: Bench) -> None:
+    gone = LOCKED.format(who=f"ann@{os.uname().nodename}", pid=2**22 + 1)
+    bench.engine.script(bench.up_script(preview=[{"stderr": gone, "status": 255}, {"events": [summary()]}]))
+    bench.driver.preview()
+    assert any(words[0] == "cancel" for words in bench.engine.words())
+
+
+def test_an_interrupt_lets_the_engine_finish_what_is_under_way(bench: Bench) -> None:
+    bench.engine.script(bench.up_script(up={"sleep": 60}))
+    sleeping = bench.engine.folder / "sleeping"
+
+    def interrupt() -> None:
+        deadline = time.monotonic() + 120
+        while not sleeping.exists() and time.monotonic() < deadline:
+            time.sleep(0.05)
+        os.kill(os.getpid(), signal.SIGINT)
+
+    threading.Thread(target=interrupt).start()
+    lines: list[str] = []
+    with pytest.raises(KeyboardInterrupt):
+        bench.driver.apply(lines.append)
+    assert (bench.engine.folder / "interrupted").read_text() == str(int(signal.SIGINT))
+    assert any("waiting for what is under way" in line for line in lines)
