@@ -9,7 +9,7 @@ from typing import Any
 
 import pulumi
 
-from stacks.components.rules import Inbound
+from stacks.components.rules import EVERYONE, Inbound, Outbound
 from stacks.components.spec import HostSpec, StackSpec
 from stacks.components.userdata import user_data
 from stacks.outscale.network import PrivateNetwork
@@ -20,6 +20,7 @@ from stacks.outscale.providers.volume import device_on_host
 #: letters of /dev/xvd? for data volumes; a is the system's own disk
 LETTERS = "bcdefghijklmnopqrstuvwxyz"
 DESCRIPTION = "made by suite-deploy"
+_EVERYTHING = {"protocol": "-1"}
 
 
 class SecurityGroups(pulumi.ComponentResource):
@@ -27,9 +28,7 @@ class SecurityGroups(pulumi.ComponentResource):
 
     ids: Mapping[str, pulumi.Output[str]]
 
-    def __init__(
-        self, name: str, place: Place, net_id: pulumi.Input[str], hosts: tuple[HostSpec, ...], opts: Any = None
-    ) -> None:
+    def __init__(self, name: str, place: Place, net_id: pulumi.Input[str], spec: StackSpec, opts: Any = None) -> None:
         super().__init__("suite:network:SecurityGroups", name, None, opts)
         self.ids = {
             host.name: SecurityGroup(
@@ -40,8 +39,9 @@ class SecurityGroups(pulumi.ComponentResource):
                 groupName=group_name(place, host.name),
                 description=DESCRIPTION,
                 inboundRules=[_rule(place, rule) for rule in host.inbound],
+                outboundRules=[_EVERYTHING | {"ipRange": spec.private_network}, *map(_way_out, host.outbound)],
             ).id
-            for host in hosts
+            for host in spec.hosts
         }
         self.register_outputs({"ids": dict(self.ids)})
 
@@ -166,6 +166,11 @@ class DataVolumes(pulumi.ComponentResource):
 def group_name(place: Place, host: str) -> str:
     """Name of a host's security group; it never begins like an id (`sg-`)."""
     return f"hosts-of-{place.called(host)}"
+
+
+def _way_out(rule: Outbound) -> dict[str, Any]:
+    # By port only: groups know no names. Which names, edge and the hosts' packet filter decide.
+    return {"protocol": rule.proto, "fromPortRange": rule.first, "toPortRange": rule.last, "ipRange": EVERYONE}
 
 
 def _rule(place: Place, rule: Inbound) -> dict[str, Any]:

@@ -32,7 +32,7 @@ def build(deployment: Deployment) -> None:
     place = place_of(deployment, spec, unprotect=unprotect())
     image = boot_image(deployment, place)
     network = PrivateNetwork("private", place, _network(spec, place))
-    groups = SecurityGroups("suite", place, network.net_id, spec.hosts)
+    groups = SecurityGroups("suite", place, network.net_id, spec)
     hosts = HostGroup("suite", place, HostGroupConfig(spec, image, network, groups.ids))
     volumes = DataVolumes("suite", place, spec, hosts.hosts, bool(infrastructure.volumes.encrypted))
     Buckets("suite", place, spec)

@@ -133,6 +133,15 @@ def test_only_declared_ports_are_open_to_everyone(made: Recorded) -> None:
     assert opened == {("security-group-app-1", 80, 80), ("security-group-app-1", 443, 443)}
 
 
+def test_what_leaves_is_open_by_port_and_inside_the_network_only(made: Recorded) -> None:
+    for item in made.of("SecurityGroup"):
+        rules = item.inputs["outboundRules"]
+        anything = [rule["ipRange"] for rule in rules if rule["protocol"] == "-1"]
+        assert anything == ["10.64.0.0/24"], item.name
+        ports = {(rule["protocol"], rule["fromPortRange"]) for rule in rules if rule["ipRange"] == "0.0.0.0/0"}
+        assert ports == {("tcp", 53), ("udp", 53), ("tcp", 80), ("udp", 123), ("tcp", 443)}, item.name
+
+
 def test_hosts_without_a_public_address_are_reached_through_edge_only(made: Recorded) -> None:
     rules = made.named("security-group-data-1").inputs["inboundRules"]
     assert rules and {rule.get("remoteGroupId") for rule in rules} == {"hosts-of-agency-app-1"}

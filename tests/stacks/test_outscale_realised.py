@@ -48,7 +48,7 @@ def test_a_suite_is_made_left_alone_and_removed(stand: Bench, tmp_path: Path) ->
     recorded = up(realised, folder)
     assert set(realised.did) == {"create"}
     nothing_twice(stand)
-    hosts = recorded.outputs["outputs"]["hosts"]
+    hosts = {host["name"]: host for host in recorded.outputs["outputs"]["hosts"]}
     vms = {vm["PrivateIp"]: vm for vm in stand.cloud.living("Vm")}
     assert {host["private_address"] for host in hosts.values()} == set(vms)
     assert hosts["app-1"]["address"] == vms[hosts["app-1"]["private_address"]]["PublicIp"]
