@@ -113,15 +113,17 @@ class Cloud(pulumi.runtime.Mocks):
         return {"id": found[0].id, "name": found[0].name, "disk": getattr(found[0], "disk", 0), "properties": {}}
 
     def up(self, inventory: Path, stack: str) -> Run:
-        """Run the program and make what is missing or differs."""
+        """Run the program, make what is missing or differs, and remove what it no longer names."""
         self.steps, started = [], time.monotonic()
         recorded = run_program(
             project_of("openstack"), self, stack=stack, environment={"SUITE_DEPLOY_INVENTORY": str(inventory)}
         )
-        for item in recorded.resources:
-            entry = self.state.get(f"{item.type.removeprefix(_PREFIX)}/{item.name}")
-            if entry is not None:
-                entry["protect"] = item.protect
+        wanted = {f"{item.type.removeprefix(_PREFIX)}/{item.name}": item.protect for item in recorded.resources}
+        for key in reversed(list(self.state)):
+            if key in wanted:
+                self.state[key]["protect"] = wanted[key]
+            else:
+                self._remove(key)
         self._save()
         return Run(recorded, self.steps, time.monotonic() - started)
 
@@ -129,17 +131,21 @@ class Cloud(pulumi.runtime.Mocks):
         """Remove everything, the youngest first; what is protected only with data. Returns what was kept."""
         self.steps, kept = [], []
         for key, entry in reversed(list(self.state.items())):
-            kind, _, name = key.rpartition("/")
             if entry.get("protect") and not with_data:
-                kept.append(name)
+                kept.append(key.rpartition("/")[2])
                 continue
-            started, maker = time.monotonic(), self.makers.by_type[kind]
-            if maker.find(entry["id"], entry["inputs"]) is not None:
-                maker.remove(entry["id"], entry["inputs"])
-            del self.state[key]
-            self._save()
-            self._note("removed", kind, name, started)
+            self._remove(key)
         return kept
+
+    def _remove(self, key: str) -> None:
+        kind, _, name = key.rpartition("/")
+        entry = self.state[key]
+        started, maker = time.monotonic(), self.makers.by_type[kind]
+        if maker.find(entry["id"], entry["inputs"]) is not None:
+            maker.remove(entry["id"], entry["inputs"])
+        del self.state[key]
+        self._save()
+        self._note("removed", kind, name, started)
 
     def id_of(self, kind: str, name: str) -> str:
         """The cloud's id of a resource."""
