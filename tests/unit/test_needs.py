@@ -139,3 +139,16 @@ def test_whoever_cannot_do_without_a_skipped_component_is_skipped_with_it(tmp_pa
     assert {"lk-jwt", "element-web"} <= set(session.skipped)
     assert "Synapse" in session.skipped["lk-jwt"]
     assert {"keycloak", "meet"} <= set(session.deployment.components)
+
+
+@pytest.mark.parametrize(("driver", "supplied"), [("openstack", False), ("outscale", True)])
+def test_keys_of_buckets_come_from_the_stack_where_it_can_make_them(
+    tmp_path: Path, driver: str, supplied: bool
+) -> None:
+    cloud = {"driver": driver, "offer": "a/b", "region": "r-1", "hosts": {"one": {"groups": ["edge", "apps", "data"]}}}
+    cloud |= {"auth_url": "https://auth.example/v3"} if driver == "openstack" else {}
+    deployment = deployed(tmp_path, {"keycloak": {}, "docs": {}}, object_store=STORE, **cloud)
+    wanted = {item.name: item.kind for item in deployment.secrets_wanted}
+    assert (wanted.get("docs.bucket") == "supplied") == supplied
+    assert ("docs.bucket" in deployment.stack_secrets) != supplied
+    assert render(deployment)

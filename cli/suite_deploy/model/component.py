@@ -213,7 +213,7 @@ class Route(Strict):
     timeout: int = 60
     #: forward the request target byte for byte
     raw_uri: bool = False
-    #: pass everything as it came, headers that other applications must not see too, and spool nothing; implies `raw_uri`
+    #: pass everything as it came, headers with odd names too, and spool nothing; implies `raw_uri`
     verbatim: bool = False
     cors: bool = False  #: whether pages of other origins may read the answer
     #: for `to: bucket`: what of the path is no part of an object's key; the route's path when absent

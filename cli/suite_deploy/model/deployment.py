@@ -217,7 +217,8 @@ class Deployment:
     @cached_property
     def stack_secrets(self) -> tuple[str, ...]:
         """Secrets that the infrastructure makes: keys of the provider's object store, where a stack makes buckets."""
-        if self.object_store is None or not isinstance(self.suite.infrastructure, Cloud):
+        infrastructure = self.suite.infrastructure
+        if self.object_store is None or not (isinstance(infrastructure, Cloud) and infrastructure.makes_bucket_keys):
             return ()
         slugs = [item.slug for item in self.ordered if item.description.needs.bucket]
         return tuple(f"{slug}.{name}" for slug in slugs for name in ("bucket", "bucket_access_key"))

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import ipaddress
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field, model_validator
 
@@ -118,6 +118,9 @@ class Existing(Strict):
 class Cloud(Strict):
     """What every cloud driver takes: offer and region are literals, never read from the environment."""
 
+    #: whether the stack makes a key per bucket; otherwise the operator does and supplies it
+    makes_bucket_keys: ClassVar[bool] = True
+
     offer: str  #: a registered offer: `suite-deploy policy register`
     region: str  #: exact region identifier of that offer
     evidence: Evidence | None = None  #: for endpoints that are only known at delivery
@@ -145,6 +148,8 @@ class Ovh(Cloud):
 
 
 class Outscale(Cloud):
+    makes_bucket_keys: ClassVar[bool] = False
+
     driver: Literal["outscale"]  #: 3DS OUTSCALE
     #: API endpoint; derived from the region when absent
     endpoint: Url | None = None
