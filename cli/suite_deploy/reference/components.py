@@ -131,7 +131,8 @@ def _facts(deployment: Deployment, component: Component) -> Iterator[tuple[str, 
     if item.needs.valkey:
         yield "Cache", f"an instance of its own on port {component.valkey_port}"
     if item.needs.bucket:
-        yield "Bucket", f"versions {item.needs.bucket.versioning}"
+        pages = ", reached by the application's pages (CORS)" if item.needs.bucket.cors else ""
+        yield "Bucket", f"versions {item.needs.bucket.versioning}{pages}"
     if item.needs.oidc_client:
         yield "Sign-in", f"a client of the identity provider, PKCE {item.needs.oidc_client.pkce}"
     if item.chart == "not-yet":
