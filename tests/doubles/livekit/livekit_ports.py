@@ -101,10 +101,10 @@ def _address_of(interface: str) -> str | None:
     return socket.inet_ntoa(answer[20:24])
 
 
-def local_addresses(allowed: tuple[IPv4Network, ...]) -> list[str]:
-    """This machine's IPv4 addresses that the filter lets through."""
-    found = {address for _, name in socket.if_nameindex() if (address := _address_of(name))}
-    return sorted(str(item) for item in found if not allowed or any(IPv4Address(item) in net for net in allowed))
+def local_addresses(node_ip: str, allowed: tuple[IPv4Network, ...]) -> list[str]:
+    """The IPv4 addresses media may use, of those the settings name: the node's own, and single ones of the filter."""
+    found = {node_ip, *(str(network.network_address) for network in allowed if network.prefixlen == 32)}
+    return sorted(item for item in found if not allowed or any(IPv4Address(item) in network for network in allowed))
 
 
 def _ours(address: str) -> bool:
@@ -119,7 +119,7 @@ def _ours(address: str) -> bool:
 async def listen(settings: Settings) -> None:
     """Open every port but HTTP's. Raises Refused for one that cannot be had."""
     loop = asyncio.get_running_loop()
-    addresses = [address for address in local_addresses(settings.udp_addresses) if _ours(address)]
+    addresses = [address for address in local_addresses(settings.node_ip, settings.udp_addresses) if _ours(address)]
     if not addresses:
         raise Refused("rtc.ips.includes: none of this machine's addresses is in it")
     await _opened("rtc.tcp_port", asyncio.start_server(_hang_up, EVERYWHERE, settings.tcp_port))
