@@ -60,6 +60,7 @@ class Buckets(pulumi.ComponentResource):
                 **{**place.common("bucket", bucket.slug), "endpoint": place.store},
                 bucketName=bucket.name,
                 versioning=bucket.versioning,
+                corsOrigins=list(bucket.cors_origins),
                 encryption="AES256",
                 forceDestroy=place.unprotect,
             )

@@ -251,12 +251,16 @@ def test_lists_of_several_pages_are_read_to_their_end(tenant: Tenant) -> None:
 
 
 def test_a_route_table_whose_maker_died_before_tagging_it_is_found_in_our_net(tenant: Tenant) -> None:
-    given = {"netId": tenant.net, "subnetIds": [], "routes": []}
-    tenant.stand.server.faults = [Fault("CreateTags", "refuse", error=(401, "4", "AccessDenied", ""))]
-    with pytest.raises(Refused, match="AccessDenied"):
-        tenant.make(RouteTableProvider(), "routes", **given)
-    made = tenant.make(RouteTableProvider(), "routes", **given)
+    tenant.stand.cloud.carry_out("CreateRouteTable", {"NetId": tenant.net})
+    made = tenant.make(RouteTableProvider(), "routes", netId=tenant.net, subnetIds=[], routes=[])
     assert [item["RouteTableId"] for item in tenant.stand.cloud.living("RouteTable")][1:] == [made.id]
+
+
+def test_what_cannot_be_tagged_and_so_not_be_found_again_is_taken_back(tenant: Tenant) -> None:
+    tenant.stand.server.faults = [Fault("CreateTags", "refuse", error=(401, "4", "AccessDenied", ""))]
+    with pytest.raises(Refused, match="CreateTags: Outscale refuses: AccessDenied 4"):
+        tenant.make(PublicIpProvider(), "address")
+    assert not tenant.stand.cloud.living("PublicIp")
 
 
 def test_two_made_at_once_are_two_even_when_answers_are_lost(tenant: Tenant) -> None:

@@ -11,7 +11,7 @@ import threading
 import time
 from collections import defaultdict
 from collections.abc import Callable, Mapping
-from contextlib import nullcontext
+from contextlib import nullcontext, suppress
 from typing import Any, ClassVar, Generic, TypeVar
 
 from pulumi.dynamic import (
@@ -128,10 +128,23 @@ class Provider(ResourceProvider, Generic[Given]):
     def _created(self, client: Client, inputs: Given) -> CreateResult:
         live = self.find(client, inputs)
         if live is None:
-            live = self.make(client, inputs)
-        self._tag(client, live, inputs)
+            live = self._made(client, inputs)
+        else:
+            self._tag(client, live, inputs)
         live = self._settle(client, live, inputs)
         return CreateResult(self.id_of(live), self._outs(client, live, inputs))
+
+    def _made(self, client: Client, inputs: Given) -> Answer:
+        """Make it, and tag what could not be found again otherwise; take that back when it can't be tagged."""
+        live = self.make(client, inputs)
+        try:
+            self._tag(client, live, inputs)
+        except OutscaleError:
+            if self.unnamed:
+                with suppress(OutscaleError):
+                    self.remove(client, live, {})
+            raise
+        return live
 
     def read(self, id_: str, props: dict[str, Any]) -> ReadResult:
         client = self._client_of(props)
