@@ -12,6 +12,7 @@ from pathlib import Path
 from stacks.components.rules import EVERYONE, Inbound, Outbound, inbound_rules, outbound_rules
 from suite_deploy.errors import InvalidInput, Problem
 from suite_deploy.model.deployment import Deployment
+from suite_deploy.render.vocabulary import bucket_name
 
 #: where hosts live when nothing says otherwise; apart from the container networks (10.89.0.0/16)
 PRIVATE_NETWORK = "10.64.0.0/24"
@@ -37,11 +38,15 @@ class HostSpec:
 
 @dataclass(frozen=True)
 class BucketSpec:
-    """A bucket wanted for the component `slug`; `name` is its name in the object store."""
+    """A bucket wanted for the component `slug`; `name` is its name in the object store.
+
+    cors_origins: pages that may reach it from the browser.
+    """
 
     slug: str
     name: str
     versioning: bool = True
+    cors_origins: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -154,11 +159,15 @@ def _buckets(deployment: Deployment) -> tuple[BucketSpec, ...]:
     """The cloud's buckets, where the inventory names the cloud's object store; the suite's own needs none of them."""
     if deployment.object_store is None:
         return ()
-    needs = {component.slug: component.description.needs.bucket for component in deployment.ordered}
     return tuple(
-        BucketSpec(slug, f"{deployment.suite.suite}-{slug}", versioning=need.versioning == "required")
-        for slug, need in sorted(needs.items())
-        if need
+        BucketSpec(
+            component.slug,
+            bucket_name(deployment, component),
+            versioning=need.versioning == "required",
+            cors_origins=(component.url,) if need.cors and component.url else (),
+        )
+        for component in sorted(deployment.ordered, key=lambda item: item.slug)
+        if (need := component.description.needs.bucket)
     )
 
 

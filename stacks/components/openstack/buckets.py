@@ -18,6 +18,13 @@ from stacks.components.outputs import BucketCredential
 from stacks.components.spec import BucketSpec
 
 
+def _cors(bucket: BucketSpec) -> dict[str, str]:
+    """How Swift is told which pages may reach a container; its S3 interface reads it too."""
+    if not bucket.cors_origins:
+        return {}
+    return {"access-control-allow-origin": " ".join(bucket.cors_origins), "access-control-expose-headers": "etag"}
+
+
 @dataclass(frozen=True)
 class BucketsConfig:
     """buckets: what is wanted."""
@@ -38,7 +45,7 @@ class Buckets(pulumi.ComponentResource):
                 f"bucket-{bucket.slug}",
                 name=bucket.name,
                 versioning=bucket.versioning,
-                metadata=place.metadata(component=bucket.slug),
+                metadata=place.metadata(component=bucket.slug) | _cors(bucket),
                 # without it a bucket that was asked to go would stay for its objects
                 force_destroy=place.unprotect,
                 region=place.region,
