@@ -107,14 +107,16 @@ class Lab:
         assert not check or ended.returncode == 0, f"{host}: {command}: {ended.stderr}"
         return ended.stdout.strip()
 
-    def spare_the_mirror(self, host: str) -> None:
-        """An image that brings every package needs no index: reading one takes emulated guests a quarter of an hour.
+    def make_ordinary(self, host: str) -> None:
+        """Undo what an image trimmed for emulation leaves out, where it is one; an ordinary image stays as it is.
 
-        Where a package is missing the role fetches it from the guest's own sources, as it does anywhere.
+        Such an image brings every package and needs no index: reading one takes an emulated guest a quarter of an
+        hour. Where a package is missing the role fetches it from the guest's own sources, as it does anywhere.
         """
         stamp = "/var/lib/apt/periodic/update-success-stamp"
         brought = "dpkg-query --show nftables unattended-upgrades systemd-timesyncd acl podman python3-apt >/dev/null"
         self.ssh(host, f"{brought} && sudo install -D /dev/null {stamp}", check=False)
+        self.ssh(host, "sudo systemctl unmask systemd-timesyncd.service", check=False)
 
     def converge(self, tag: str, limit: str = "all") -> Play:
         """Run roles/site.yml over the generated inventory: what carries `tag`, on the hosts of `limit`."""

@@ -13,6 +13,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from keystoneauth1.exceptions import ConnectFailure
 from openstack.exceptions import NotFoundException
 
 Inputs = Mapping[str, Any]
@@ -106,6 +107,9 @@ class Makers:
                 return get(id_)
             except NotFoundException:
                 return None
+            except ConnectFailure:
+                # a busy interface drops idle connections; asking again makes a new one
+                return get(id_)
 
         return find
 
