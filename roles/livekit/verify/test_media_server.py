@@ -91,8 +91,8 @@ def test_tokens_of_others_are_refused(
 
 def test_rooms_are_ruled_by_tokens_that_say_so(component: Component, server: MediaServer, room: str) -> None:
     joining = server.token(roomJoin=True, room=room)
-    for method in ("CreateRoom", "ListRooms", "DeleteRoom"):
-        answer = server.call(method, joining, name=room)
+    for method, body in {"CreateRoom": {"name": room}, "ListRooms": {}, "DeleteRoom": {"room": room}}.items():
+        answer = server.call(method, joining, **body)
         assert answer.status_code in (401, 403), f"{method} with a participant's token is answered {answer.status_code}"
 
 
