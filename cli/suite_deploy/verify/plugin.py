@@ -20,6 +20,8 @@ from .result import Finding, Status
 from .selection import matches
 
 _GROUPS = ("facts", "journeys")
+#: marker of checks that say the same of every subject
+ONE_SUBJECT = "one_subject"
 _LONGEST_MESSAGE = 2000
 
 
@@ -39,6 +41,7 @@ class VerifyPlugin:
 
     def pytest_configure(self, config: pytest.Config) -> None:
         config.stash[CONTEXT] = self._context
+        config.addinivalue_line("markers", f"{ONE_SUBJECT}: looked at with the first of its subjects only")
 
     # which checks, over what
 
@@ -65,6 +68,8 @@ class VerifyPlugin:
         }
         for name, values in subjects.items():
             if name in metafunc.fixturenames:
+                if metafunc.definition.get_closest_marker(ONE_SUBJECT):
+                    values = values[:1]
                 ids = [identity for identity, _ in values]
                 metafunc.parametrize(name, [value for _, value in values], ids=ids, indirect=True)
 

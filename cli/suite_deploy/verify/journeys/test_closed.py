@@ -22,7 +22,11 @@ def spellings(path: str, prefixes: list[str]) -> Iterator[str]:
     yield "/" + "".join(f"%{ord(character):02x}" for character in path[1:3]) + path[3:]
     for prefix in prefixes:
         base = prefix.rstrip("/")
-        yield from (f"{base}/..{path}", f"{base}/%2e%2e{path}", f"{base}/..%2f{path[1:]}", f"{base}/..;{path}")
+        # as far up as the prefix is deep: one step less would end at another path of the application
+        up = max(base.count("/"), 1)
+        for step in ("/..", "/%2e%2e", "/..;"):
+            yield f"{base}{step * up}{path}"
+        yield f"{base}/{'..%2f' * up}{path[1:]}"
 
 
 def test_closed_path_does_not_answer(closed_path: ClosedPath, web: Web) -> None:

@@ -34,7 +34,9 @@ def browser(web: Web) -> Iterator[Browser]:
         yield opened
 
 
-# first, because a right password afterwards makes the provider forget the wrong one
+# First, because a right password afterwards makes the provider forget the wrong one; and at one application only, for
+# it shuts people out after a few.
+@pytest.mark.one_subject
 def test_wrong_password_is_refused(application: RelyingParty, browser: Browser, people: People) -> None:
     attempt = application.attempt()
     page = application.authorize(browser, attempt)
