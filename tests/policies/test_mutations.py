@@ -61,7 +61,10 @@ DATES: dict[str, tuple[date, set[str]]] = {
 WITHOUT_REGION = {"demo", "example-local-accepted", "example-local-refused", "example-existing-refused"}
 WITHOUT_ENDPOINT = WITHOUT_REGION | {"example-existing-accepted"}
 #: leak keys that more than one rule watches: key → further rules that see the flipped value
-ALSO_SEEN_BY: dict[str, set[str]] = {}
+ALSO_SEEN_BY: dict[str, set[str]] = {
+    "MISTRAL_SDK_API_KEY": {"EGR-007"},
+    "OPENAI_API_KEY": {"EGR-007"},
+}
 
 
 def failures(given: Verdict) -> set[tuple[str, str, str]]:

@@ -103,7 +103,7 @@ def test_a_good_state_is_accepted(tmp_path: Path) -> None:
     [
         ("openstack:networking/network:Network", {"region": "GRA11"}, "REG-004"),
         ("openstack:dns/zone:Zone", {}, "REG-006"),
-        ("openstack:networking/floatingIp:FloatingIp", {}, "QUA-004"),
+        ("openstack:loadbalancer/loadBalancer:LoadBalancer", {}, "QUA-004"),
         (
             "openstack:networking/secGroupRule:SecGroupRule",
             {"direction": "ingress", "protocol": "tcp", "portRangeMin": 22, "portRangeMax": 22},

@@ -15,7 +15,7 @@ from suite_deploy.errors import InvalidInput
 from suite_deploy.model.loader import load
 from suite_deploy.secrets.ensure import open_store
 
-HOSTS = "{h: {groups: [edge, apps, data], address: h.example.org, private_address: 192.0.2.1}}"
+HOSTS = "{h: {groups: [edge, apps, data, media], address: h.example.org, private_address: 192.0.2.1}}"
 SUITE = f"""\
 extends: builtin:demo
 suite: region
