@@ -57,7 +57,8 @@ class ObjectStore(Strict):
     endpoint: Url  #: its S3 URL
     region: str  #: the region it lies in
     replicate_to: tuple[str, ...] = ()  #: regions it copies to; judged, and refused outside the profile's places
-    addressing: Literal["path", "virtual"] = "path"  #: bucket in the path, or in the host name
+    #: bucket in the path, or in the host name, which `up` refuses: the applications speak path style
+    addressing: Literal["path", "virtual"] = "path"
     #: when clients add checksums of their own; many stores refuse them unless they are required
     checksums: Literal["when_required", "when_supported"] = "when_required"
 

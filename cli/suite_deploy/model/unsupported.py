@@ -27,6 +27,13 @@ _MISSING: tuple[tuple[tuple[str, ...], Callable[[SuiteFile], bool], str], ...] =
         lambda suite: suite.infrastructure.driver in ("local", "existing") and suite.secrets_provider != "passphrase",
         "a key service for a driver that keeps no engine state",
     ),
+    (
+        ("infrastructure", "object_store", "addressing"),
+        lambda suite: bool(
+            suite.infrastructure.object_store and suite.infrastructure.object_store.addressing == "virtual"
+        ),
+        "an object store whose buckets are host names",
+    ),
     (("tls", "issuer"), lambda suite: suite.tls.issuer == "acme", "certificates by ACME"),
     (("network", "proxy"), lambda suite: suite.network.proxy is not None, "a proxy for outbound calls"),
     (("backup",), lambda suite: suite.backup is not None, "backups to a remote target"),

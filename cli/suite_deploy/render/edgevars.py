@@ -139,14 +139,11 @@ def _from_bucket(deployment: Deployment, component: Component, route: Route, add
     name = bucket_name(deployment, component)
     if store:
         url = urlsplit(store.endpoint)
-        # an application that signs for its guarded media does so in path style, whatever its clients use
-        virtual = store.addressing == "virtual" and not route.auth
-        host = f"{name}.{url.netloc}" if virtual else url.netloc
-        upstream, prefix = f"{url.scheme}://{host}", "/" if virtual else f"/{name}/"
+        upstream, host = f"{url.scheme}://{url.netloc}", url.netloc
     else:
         assert own is not None and own.hostname is not None
         service = next(name for name, item in own.description.services.items() if item.port)
-        upstream, host, prefix = _upstream(deployment, own, service, addresses), own.hostname, f"/{name}/"
+        upstream, host = _upstream(deployment, own, service, addresses), own.hostname
     auth = {}
     if route.auth:
         asked = _upstream(deployment, component, route.auth.service, addresses)
@@ -156,7 +153,7 @@ def _from_bucket(deployment: Deployment, component: Component, route: Route, add
         "auth": auth,
         "host_header": host,
         "rewrite_from": route.strip or route.path,
-        "rewrite_to": prefix,
+        "rewrite_to": f"/{name}/",
     }
 
 
