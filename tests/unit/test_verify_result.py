@@ -102,6 +102,9 @@ def test_selection(pattern: str, identity: str, meant: bool) -> None:
         "Authorization: Bearer SECRETVALUE-SECRETVALUE",
         "token syt_SECRETVALUE_abcdef",
         "id eyJhbGciOiJSECRETVALUE.eyJzdWIiOiSECRETVALUE.SECRETVALUE",
+        "PUT https://s3.x/b/k?X-Amz-Credential=SECRETVALUE%2F20261122%2Fs3&X-Amz-Expires=60&X-Amz-Signature=SECRETVALUE",
+        "{'policy': 'https://s3.x/b/k?x-amz-signature=SECRETVALUE'} is not 403",
+        "next=https%3A%2F%2Fs3.x%2Fk%3FX-Amz-Expires%3D60%26X-Amz-Signature%3DSECRETVALUE",
     ],
 )
 def test_passing_tokens_are_hidden(text: str) -> None:

@@ -202,6 +202,7 @@ def explain(excinfo: pytest.ExceptionInfo[BaseException] | None) -> str:
 #: parameters of URLs and tokens that open something, though no secret of the suite
 _PASSING_SECRETS: tuple[tuple[re.Pattern[str], str], ...] = (
     (re.compile(r"([?&](?:code|state|nonce|session_state|[a-z_]*token)=)[^&\s\"']+", re.IGNORECASE), r"\1[hidden]"),
+    (re.compile(r"(X-Amz-(?:Signature|Credential|Security-Token)(?:=|%3D))[^&\s\"'<>]+", re.IGNORECASE), r"\1[hidden]"),
     (re.compile(r"\beyJ[\w-]{10,}\.[\w-]*\.?[\w-]*"), "[hidden token]"),
     (re.compile(r"\bs[yt]t_\w{10,}"), "[hidden token]"),
     (re.compile(r"(Bearer )[\w.~+/=-]{10,}"), r"\1[hidden]"),
