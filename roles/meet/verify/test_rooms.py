@@ -34,7 +34,7 @@ def test_room_opens_at_the_media_server(
     component: Component,
     deployment: Deployment,
     new_attendee: Callable[[], Any],
-    granted: Callable[[str, str, str], dict[str, Any]],
+    media_claims: Callable[[str, str, str], dict[str, Any]],
     people: People,
     secret: Callable[[str], str],
     room_name: str,
@@ -46,7 +46,7 @@ def test_room_opens_at_the_media_server(
     room = host.make("rooms", name=room_name)
     entrance = host.ask("GET", f"rooms/{room['slug']}/")["livekit"]
     assert entrance["url"] == server.url, f"people are sent to {entrance['url']}"
-    claims = granted(entrance["token"], server.slug, secret(f"{server.slug}.api_secret"))
+    claims = media_claims(entrance["token"], server.slug, secret(f"{server.slug}.api_secret"))
     video = claims["video"]
     assert video["room"] == entrance["room"] == room["id"], "the token is for another room"
     assert video["roomJoin"] and video["canPublish"] and video["canSubscribe"], f"the token grants {video}"
