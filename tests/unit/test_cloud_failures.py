@@ -8,10 +8,13 @@ import os
 import signal
 import threading
 import time
+import traceback
 
 import pytest
 
+from suite_deploy.cloud.failures import without_frames
 from suite_deploy.errors import CouldNotRun
+from suite_deploy.paths import share_import
 
 from .cloud_support import Bench, bench
 from .engine_double import error, summary, urn
@@ -41,6 +44,64 @@ def test_a_failure_says_what_happened_and_what_to_do(bench: Bench, message: str,
     assert happened in text
     assert f"host-one: {message}" in text
     assert str(bench.state / "logs" / "engine.log") in text
+
+
+def refused_by_outscale(status: int, code: str, kind: str, details: str, *, depth: int = 12) -> str:
+    """What the SDK of the engine sends when Outscale refuses something deep inside a provider."""
+
+    def deeper(left: int) -> None:
+        if left:
+            return further(left - 1)
+        errors = share_import("stacks.outscale.providers.errors")
+        raise errors.ApiError("CreateVms", status, code, kind, details, "0a1b2c3d-request")
+
+    def further(left: int) -> None:
+        # two that take turns: Python sums up a function that calls itself
+        return deeper(left)
+
+    try:
+        deeper(depth)
+    except Exception:
+        return traceback.format_exc()
+    raise AssertionError("it raises")
+
+
+@pytest.mark.parametrize(
+    ("status", "code", "kind", "details", "happened", "never"),
+    [
+        (401, "1", "AccessDenied", "", "does not accept the credentials", "let this account"),
+        (401, "4", "AccessDenied", "", "does not let this account do that", "accept the credentials"),
+        (503, "6", "AccessDenied", "Request rate exceeded.", "takes no more requests", "the right"),
+        (429, "24", "AccessDenied", "", "takes no more requests", "the right"),
+        (400, "10019", "TooManyResources (QuotaExceded)", "", "no room left", "credentials"),
+        (400, "10001", "InsufficientCapacity", "", "no room left", "credentials"),
+        (400, "5024", "InvalidResource", "", "no such flavor", "credentials"),
+    ],
+)
+def test_an_error_of_a_dynamic_provider_is_said_without_its_frames(
+    bench: Bench, status: int, code: str, kind: str, details: str, happened: str, never: str
+) -> None:
+    sent = refused_by_outscale(status, code, kind, details)
+    assert sent.count("  File ") > 12, "the first lines are frames"
+    failed = {"events": [error(sent, "host-one")], "status": 255, "stderr": "error: update failed"}
+    bench.engine.script(bench.up_script(up=failed))
+    with pytest.raises(CouldNotRun) as refused:
+        bench.driver.apply(lambda text: None)
+    text = str(refused.value)
+    assert happened in text and never not in text
+    assert f"  host-one: CreateVms: Outscale refuses: {kind} {code}" in text
+    assert f"(HTTP {status}, request 0a1b2c3d-request)" in text
+    assert "File " not in text and "Traceback" not in text and "ApiError" not in text
+
+
+def test_only_frames_go_and_nothing_else() -> None:
+    head = 'Traceback (most recent call last):\n  File "/a.py", line 1, in f\n    f()\n    ~^^\n'
+    chained = f"{head}ValueError: first\n\nDuring handling of the above exception, another exception occurred:\n\n"
+    assert without_frames("no frames: at all\n  File it under x") == "no frames: at all\n  File it under x"
+    assert without_frames(f"{head}a.b.Refused: one\n  two\nthree") == "one\n  two\nthree"
+    assert without_frames(f"{chained}{head}a.b.Refused: second") == "second"
+    assert without_frames(f"{head}KeyError: 'x'") == "KeyError: 'x'", "the class is what says something"
+    assert without_frames("Traceback (most recent call last):\ncut").startswith("Traceback"), "no frame, nothing to go"
 
 
 def test_a_second_up_after_a_failure_goes_on(bench: Bench) -> None:

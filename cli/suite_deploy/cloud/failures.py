@@ -16,6 +16,17 @@ _KNOWN: tuple[tuple[re.Pattern[str], str, str], ...] = tuple(
             "Put back the value of suite.engine_passphrase that this suite was made with: suite-deploy secrets set",
         ),
         (
+            r"request rate exceeded|rate limit|too many requests|throttl|\bHTTP 429\b|AccessDenied (6|24|25)\b",
+            "the cloud takes no more requests just now",
+            "Nothing is lost: what was made is recorded. Run the same command again in a few minutes.",
+        ),
+        (
+            # Outscale says 401 for missing rights too: only its code tells them from wrong keys
+            r"AccessDenied 4\b",
+            "the cloud does not let this account do that",
+            "Give the account the rights listed in docs/operator/outscale.md, or use another one.",
+        ),
+        (
             r"\b401\b|authentication failed|requires authentication|invalid (username|credential|signature)"
             r"|AuthFailure|InvalidAccessKey|SignatureDoesNotMatch|this (credential|application key) (is not|does not)",
             "the cloud does not accept the credentials",
@@ -33,12 +44,13 @@ _KNOWN: tuple[tuple[re.Pattern[str], str, str], ...] = tuple(
             "Compare infrastructure.region with the cloud's own list; regions are case-sensitive.",
         ),
         (
-            r"quota|limit ?exceeded|TooManyResources|OverLimit|insufficient (capacity|resources)|no valid host",
+            r"quota|limit ?exceeded|TooManyResources|OverLimit|insufficient ?(capacity|resources)|no valid host",
             "the cloud has no room left for that: a quota or its capacity is used up",
             "What is needed and what is left: suite-deploy preview NAME. Then ask for more, or choose smaller sizes.",
         ),
         (
-            r"flavor.*(not found|could not be found|no results)|no flavor|InvalidVmType|vm ?type .*(invalid|unknown)",
+            r"flavor.*(not found|could not be found|no results)|no flavor|InvalidVmType|vm ?type .*(invalid|unknown)"
+            r"|no such vm type",
             "the cloud has no such flavor",
             "Choose one that `suite-deploy preview NAME` lists, and write it as `flavor` of the host.",
         ),
@@ -61,6 +73,9 @@ _KNOWN: tuple[tuple[re.Pattern[str], str, str], ...] = tuple(
         ),
     )
 )
+#: how Python ends a list of frames: one of them, its source lines, then the error itself, less indented
+_FRAME = re.compile(r'^(?P<indent>\s*)File ".*", line \d+')
+_RAISED = re.compile(r"^(?:[A-Za-z_]\w*\.)+[A-Za-z_]\w*: |^Exception: ")
 _LOCK = re.compile(r"created by (?P<who>\S+) \(pid (?P<pid>\d+)\) at (?P<since>\S+)")
 
 
@@ -81,6 +96,23 @@ def explain(text: str, *, doing: str, log: Path | None = None, unlock: str = "")
     if log:
         lines.append(f"  The whole output: {log}")
     return "\n".join(lines)
+
+
+def without_frames(text: str) -> str:
+    """What an error says, without the traceback and the name of its class that the engine's SDK sends along."""
+    if "Traceback (most recent call last)" not in text:
+        return text
+    lines = text.splitlines()
+    frames = [(number, match) for number, line in enumerate(lines) if (match := _FRAME.match(line))]
+    if not frames:
+        return text
+    last, frame = frames[-1]
+    indent = len(frame["indent"])
+    rest = lines[last + 1 :]
+    while rest and (not rest[0].strip() or len(rest[0]) - len(rest[0].lstrip()) >= indent):
+        rest = rest[1:]
+    said = "\n".join(rest).strip()
+    return _RAISED.sub("", said, count=1) if said else text
 
 
 def lock_owners(text: str) -> list[tuple[str, int, str]]:

@@ -22,7 +22,7 @@ from pulumi.automation.errors import CommandError, ConcurrentUpdateError, StackN
 from pulumi.automation.events import DiagnosticEvent, EngineEvent, StepEventMetadata
 
 from ..cloud.engine import Engine
-from ..cloud.failures import explain, lock_owners
+from ..cloud.failures import explain, lock_owners, without_frames
 from ..cloud.plan import Step, step_of
 from ..errors import CouldNotRun
 from ..model.outputs import Progress
@@ -224,7 +224,7 @@ class EngineStack:
             raise self._failure(error, doing) from error
 
     def _diagnostic(self, event: DiagnosticEvent) -> None:
-        text = _plain_text(event.message)
+        text = without_frames(_plain_text(event.message))
         if event.severity == "warning" and text and not event.ephemeral:
             self.warnings.append(text)
         if event.severity == "error":

@@ -114,7 +114,7 @@ class Engine:
             return getattr(self.stub, method)(request, timeout=120)
         except grpc.RpcError as error:
             self.log.append(error.details())
-            # The engine shows the last line of the traceback that the SDK sends.
+            # The SDK sends a traceback; what an operator reads of it is its last line: these errors have one line.
             raise Refused(re.sub(r"^[\w.]+: ", "", error.details().strip().splitlines()[-1])) from None
 
 
