@@ -14,20 +14,26 @@ from stacks.components.outputs import BucketCredential
 from stacks.components.spec import BucketSpec
 from stacks.ovh.place import Project
 
-#: what an application does with its bucket; nothing that changes who may use it
+#: what an application does with its bucket; nothing that changes who may use it. Names of OVHcloud's guide
+#: "Object Storage - Identity and access management", where versions have none of their own: GetObject and DeleteObject
+#: cover them
 ACTIONS = (
     "s3:AbortMultipartUpload",
     "s3:DeleteObject",
-    "s3:DeleteObjectVersion",
+    "s3:DeleteObjectTagging",
     "s3:GetBucketLocation",
+    "s3:GetBucketVersioning",
     "s3:GetObject",
-    "s3:GetObjectVersion",
+    "s3:GetObjectTagging",
     "s3:ListBucket",
     "s3:ListBucketMultipartUploads",
     "s3:ListBucketVersions",
     "s3:ListMultipartUploadParts",
     "s3:PutObject",
+    "s3:PutObjectTagging",
 )
+#: with which the stack's driver says which pages reach a bucket: OVHcloud's provider has no resource for it
+CORS_ACTIONS = ("s3:GetBucketCORS", "s3:PutBucketCORS")
 
 
 @dataclass(frozen=True)
@@ -78,14 +84,15 @@ class Buckets(pulumi.ComponentResource):
             f"policy-{bucket.slug}",
             service_name=project.id,
             user_id=account.id,
-            policy=policy_of(bucket.name),
+            policy=policy_of(bucket),
             opts=project.under(self),
         )
         return BucketCredential(pair.access_key_id, pair.secret_access_key)
 
 
-def policy_of(bucket: str) -> str:
+def policy_of(bucket: BucketSpec) -> str:
     """What the account of one bucket may do, as the object store wants it."""
-    where = [f"arn:aws:s3:::{bucket}", f"arn:aws:s3:::{bucket}/*"]
-    statement = {"Sid": "OwnBucket", "Effect": "Allow", "Action": list(ACTIONS), "Resource": where}
+    where = [f"arn:aws:s3:::{bucket.name}", f"arn:aws:s3:::{bucket.name}/*"]
+    actions = [*ACTIONS, *(CORS_ACTIONS if bucket.cors_origins else ())]
+    statement = {"Sid": "OwnBucket", "Effect": "Allow", "Action": actions, "Resource": where}
     return json.dumps({"Statement": [statement]})

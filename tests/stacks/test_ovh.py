@@ -3,7 +3,9 @@
 
 from __future__ import annotations
 
+import ast
 import json
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -150,6 +152,49 @@ def test_a_bucket_is_encrypted_versioned_and_open_to_its_own_account_only(run: R
     assert statement["Resource"] == ["arn:aws:s3:::association-docs", "arn:aws:s3:::association-docs/*"]
     assert not [action for action in statement["Action"] if "*" in action or "Policy" in action or "Acl" in action]
     assert set(recorded.named("credential-docs").secret_outputs) == {"accessKeyId", "secretAccessKey"}
+
+
+def documented() -> set[str]:
+    """Actions that OVHcloud's guide "Object Storage - Identity and access management" lists, and that open no more."""
+    multipart = {"AbortMultipartUpload", "ListBucketMultipartUploads", "ListMultipartUploadParts"}
+    bucket = {"GetBucketCORS", "GetBucketLocation", "GetBucketVersioning", "ListBucket", "ListBucketVersions"}
+    tags = {"DeleteObjectTagging", "GetObjectTagging", "PutObjectTagging"}
+    names = multipart | bucket | tags | {"DeleteObject", "GetObject", "PutBucketCORS", "PutObject"}
+    return {f"s3:{name}" for name in names}
+
+
+def granted_by_the_own_store() -> set[str]:
+    """What the suite's own store lets an application do."""
+    tree = ast.parse((ROOT / "roles/objectstore/library/suite_buckets.py").read_text())
+    kinds = (ast.Assign, ast.AugAssign)
+    values = [
+        node.value
+        for node in tree.body
+        if isinstance(node, kinds)
+        and "_ACTIONS" in ast.unparse(node.target if isinstance(node, ast.AugAssign) else node.targets[0])
+    ]
+    return {f"s3:{name}" for value in values for name in ast.literal_eval(value)}
+
+
+def actions_of(recorded: Recorded, slug: str) -> set[str]:
+    (statement,) = json.loads(recorded.named(f"policy-{slug}").inputs["policy"])["Statement"]
+    return set(statement["Action"])
+
+
+def test_an_application_may_do_what_it_may_in_the_own_store(run: Run) -> None:
+    """OVHcloud has no names of their own for versions and attributes of an object."""
+    wanted = granted_by_the_own_store()
+    assert "s3:GetBucketVersioning" in wanted
+    actions = actions_of(run(STORE | {"infrastructure.hosts": HOSTS}), "docs")
+    assert {name for name in wanted - actions if not re.search("Object(Version|Attributes)", name)} == set()
+
+
+def test_no_action_is_named_that_ovhcloud_does_not_know(run: Run) -> None:
+    with_rules = STORE | {"components": {"keycloak": {}, "meet": {}, "docs": {}}, "infrastructure.hosts": HOSTS}
+    recorded = run(with_rules)
+    rules = {"s3:GetBucketCORS", "s3:PutBucketCORS"}
+    assert actions_of(recorded, "docs") <= documented() - rules, "only who serves pages that use it sets its rules"
+    assert rules < actions_of(recorded, "meet") <= documented()
 
 
 def test_the_outputs_are_those_of_every_cloud(run: Run, tmp_path: Any) -> None:
