@@ -10,6 +10,7 @@ from typing import Any
 from ..errors import CouldNotRun
 from ..model.deployment import Deployment
 from ..model.suite import Cloud, OpenStack, Outscale, Ovh
+from ..paths import share_import
 from .credentials import Credentials
 from .need import Size
 
@@ -214,26 +215,25 @@ def _networks(cloud: Any) -> dict[str, Left]:
 
 
 def _outscale(infrastructure: Cloud, credentials: Credentials) -> Room:
-    import requests
-    from osc_sdk_python import Gateway
-
-    where = f"{auth_url(infrastructure)}, region {infrastructure.region}"
+    errors = share_import("stacks.outscale.providers.errors")
+    keys = share_import("stacks.outscale.providers.credentials").Keys(
+        credentials.variables["OSC_ACCESS_KEY"],
+        credentials.variables["OSC_SECRET_KEY"],
+        credentials.variables.get("OSC_X509_CLIENT_CERT"),
+    )
+    endpoint = auth_url(infrastructure)
+    where = f"{endpoint}, region {infrastructure.region}"
+    client = share_import("stacks.outscale.providers.client").Client(infrastructure.region, endpoint, keys)
     try:
-        gateway = Gateway(
-            access_key=credentials.variables["OSC_ACCESS_KEY"],
-            secret_key=credentials.variables["OSC_SECRET_KEY"],
-            region=infrastructure.region,
-        )
-        if isinstance(infrastructure, Outscale) and infrastructure.endpoint:
-            gateway.endpoint = infrastructure.endpoint
-        answer = gateway.ReadQuotas(Filters={"QuotaTypes": ["global"]})
-    except requests.ConnectionError as error:
-        raise CouldNotRun(_said(where, "the cloud does not answer", error, _AGAIN)) from None
-    except requests.RequestException as error:
-        status = error.response.status_code if error.response is not None else 0
-        what = "the cloud does not accept the credentials" if status in (401, 403) else "the cloud refused to answer"
-        raise CouldNotRun(_said(where, what, error, _CREDENTIALS)) from None
-    return Room({}, outscale_left(answer))
+        return Room({}, outscale_left(client.read("ReadQuotas", Filters={"QuotaTypes": ["global"]})))
+    except errors.ApiError as error:
+        if error.is_denied:
+            return Room(silent=(f"quota: {error}",))
+        wrong = error.code == "1"
+        what = "the cloud does not accept the credentials" if wrong else "the cloud refused to say its quota"
+        raise CouldNotRun(_said(where, what, error, _CREDENTIALS if wrong else _AGAIN)) from None
+    except errors.OutscaleError as error:
+        raise CouldNotRun(_said(where, "the cloud could not be asked for its quota", error, _AGAIN)) from None
 
 
 def outscale_left(answer: Mapping[str, Any]) -> dict[str, Left]:

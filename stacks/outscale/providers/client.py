@@ -11,7 +11,7 @@ import json
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
@@ -31,10 +31,11 @@ _ACCOUNTS: dict[tuple[str, str], str] = {}
 
 @dataclass(frozen=True)
 class Client:
-    """region: signs requests. endpoint: URL of the API, with its version."""
+    """region: signs requests. endpoint: URL of the API, with its version. keys: who asks, else those of the run."""
 
     region: str
     endpoint: str
+    keys: Keys | None = field(default=None, repr=False)
 
     def read(self, action: str, **parameters: Any) -> Answer:
         """Send a request that may be carried out twice without harm. Raises OutscaleError."""
@@ -86,7 +87,7 @@ class Client:
 
     def account(self) -> str:
         """Number of the account that the credentials belong to; empty when they may not ask."""
-        chosen = keys()
+        chosen = self.keys or keys()
         place = (self.endpoint, chosen.access)
         if place not in _ACCOUNTS:
             try:
@@ -99,7 +100,7 @@ class Client:
         return _ACCOUNTS[place]
 
     def _send(self, action: str, parameters: dict[str, Any], *, repeat: bool) -> Answer:
-        chosen = keys()
+        chosen = self.keys or keys()
         wanted = {name: value for name, value in parameters.items() if value is not None}
         for number, pause in enumerate((*PACE.pauses(), None), start=1):
             try:

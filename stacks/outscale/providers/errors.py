@@ -61,6 +61,11 @@ class ApiError(OutscaleError):
         return _HINTS.get(self.code) or _HINTS.get(self.kind.split(" ")[0], "")
 
     @property
+    def is_denied(self) -> bool:
+        """Whether the keys are good and lack the right: HTTP 401 like wrong keys, told apart by the code only."""
+        return self.status in (401, 403) and self.code == "4"
+
+    @property
     def is_missing(self) -> bool:
         """Whether the thing asked about does not exist (any more, or yet)."""
         return self.kind.startswith("InvalidResource") or (self.code.isdigit() and int(self.code) in MISSING_CODES)

@@ -73,6 +73,8 @@ class Cloud:
         self.images = {"ami-0a1b2c3d"}
         #: what ReadImages lists
         self.catalogue: list[Data] = []
+        #: quota as ReadQuotas names it → (maximum, used)
+        self.quotas: dict[str, tuple[int, int]] = {}
         self.asking = self.account
         self.numbers = itertools.count(1)
         self._actions = _actions(self)
@@ -82,6 +84,9 @@ class Cloud:
         self._time_passes()
         if action == "ReadAccounts":
             return {"Accounts": [{"AccountId": self.asking}]}
+        if action == "ReadQuotas":
+            quotas = [{"Name": name, "MaxValue": most, "UsedValue": used} for name, (most, used) in self.quotas.items()]
+            return {"QuotaTypes": [{"QuotaType": "global", "Quotas": quotas}]}
         if action == "ReadImages":
             patterns = parameters["Filters"]["ImageNames"]
             return {"Images": [item for item in self.catalogue if _matches(item["ImageName"], patterns)]}
