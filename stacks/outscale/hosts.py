@@ -19,6 +19,8 @@ from stacks.outscale.providers.volume import device_on_host
 
 #: letters of /dev/xvd? for data volumes; a is the system's own disk
 LETTERS = "bcdefghijklmnopqrstuvwxyz"
+#: GiB and type of a system disk; said here, not left to the provider, so that quota and cost count it
+ROOT_SIZE, ROOT_TYPE = 20, "gp2"
 DESCRIPTION = "made by suite-deploy"
 _EVERYTHING = {"protocol": "-1"}
 
@@ -98,6 +100,8 @@ class HostGroup(pulumi.ComponentResource):
             **place.common(host.name, **{"osc.fcu.repulse_server": place.suite, "groups": ",".join(host.groups)}),
             imageId=config.image_id,
             vmType=host.flavor,
+            rootSize=ROOT_SIZE,
+            rootType=ROOT_TYPE,
             subnetId=(network.public if host.public else network.private)[zone],
             subregionName=zone,
             securityGroupIds=[config.groups[host.name]],

@@ -19,6 +19,8 @@ from stacks.components.spec import BucketSpec, stack_spec
 from stacks.outscale import program
 from stacks.outscale.network import ZONES, subnet_range
 from stacks.outscale.providers import OutscaleResource
+from suite_deploy.cloud.need import disks_of, needs
+from suite_deploy.cloud.plan import Step
 from tests.policies.test_pack import judge, violations
 from tests.stacks.outscale_double.bench import PUBLIC_KEY, REGION, bench, environment, inventory
 from tests.stacks.support import Recorded, project_of, run_program
@@ -114,6 +116,16 @@ def test_data_is_protected_and_nothing_else_is(made: Recorded) -> None:
 
 def test_protection_ends_when_that_is_asked_for(changed: Callable[..., Path]) -> None:
     assert not [item.name for item in ours(run(changed(), unprotect="true")) if item.protect]
+
+
+def test_quota_and_cost_count_the_disks_of_the_system_too(made: Recorded) -> None:
+    steps = [Step("create", item.type, item.urn, item.name, inputs=item.inputs) for item in ours(made)]
+    wanted, unknown = needs(steps, {})
+    assert not unknown
+    assert (wanted["hosts"], wanted["vCPU"], wanted["memory MiB"]) == (2, 8, 48 * 1024)
+    assert wanted["volumes"] == 4, "a system disk per host, and two for data"
+    assert wanted["volume GiB"] == 2 * 20 + 100 + 10
+    assert {disk.type for item in made.of("Vm") for disk in disks_of(item.type, item.inputs)} == {"gp2"}
 
 
 def test_a_volume_depends_on_no_host(made: Recorded) -> None:
