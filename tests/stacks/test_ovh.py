@@ -15,6 +15,7 @@ import yaml
 
 from stacks.components.outputs import read_outputs, read_secrets
 from stacks.ovh.network import FIRST_VLAN, LAST_VLAN, vlan_of
+from suite_deploy.cloud.failures import explain
 from suite_deploy.model.loader import load
 from suite_deploy.policy import coverage
 from tests.checkout import ROOT
@@ -39,11 +40,14 @@ Run = Callable[..., Recorded]
 
 
 class Ovh(Cloud):
-    """OpenStack's part of OVHcloud and its own. closed: whether the project has not opened the region yet."""
+    """OpenStack's part of OVHcloud and its own.
 
-    def __init__(self, *, closed: bool = False) -> None:
+    closed: whether the project has not opened the region yet. refusal: what its own interface answers instead.
+    """
+
+    def __init__(self, *, closed: bool = False, refusal: str = "") -> None:
         super().__init__()
-        self.closed = closed
+        self.closed, self.refusal = closed, refusal
 
     def new_resource(self, args: pulumi.runtime.MockResourceArgs) -> tuple[str, dict[str, Any]]:
         made, state = super().new_resource(args)
@@ -56,9 +60,10 @@ class Ovh(Cloud):
 
     def call(self, args: pulumi.runtime.MockCallArgs) -> Any:
         if args.token.startswith("ovh:"):
-            self.asked.append((args.token, {**args.args, "region": args.args.get("name")}, args.provider))
-            missing = [("name", "Error 404: region not found")]
-            return ({}, missing) if self.closed else {"id": "region", "name": args.args.get("name")}
+            assert args.token.endswith(":getRegions") and args.args == {"serviceName": PROJECT}
+            if self.refusal:
+                return {}, [("serviceName", self.refusal)]
+            return {"id": PROJECT, "names": ["SBG5"] if self.closed else ["SBG5", REGION], "serviceName": PROJECT}
         return super().call(args)
 
 
@@ -235,3 +240,27 @@ def test_every_type_is_on_the_policy_packs_list(run: Run) -> None:
     types = {item.type for item in run(STORE | {"infrastructure.hosts": HOSTS}).resources}
     types |= {item.type for item in run(cloud=Ovh(closed=True)).resources}
     assert {name for name in types if not coverage.covered(name)} == set()
+
+
+#: as OVHcloud's Terraform provider words an error of the interface
+SAID = 'Error calling /cloud/project/{}/region:\n\t "OVHcloud API error (status code {}): Client::{}: \\"{}\\""'
+
+
+@pytest.mark.parametrize(
+    ("status", "kind", "words", "step"),
+    [
+        (404, "NotFound", "This service does not exist", "infrastructure.project is the id"),
+        (403, "Forbidden", "This credential does not exist", "Check OVH_APPLICATION_KEY"),
+        (403, "Forbidden", "This application key is invalid", "Check OVH_APPLICATION_KEY"),
+        (400, "BadRequest", "Invalid signature", "OVH_CONSUMER_KEY"),
+    ],
+)
+def test_a_wrong_key_or_project_is_no_closed_region(run: Run, status: int, kind: str, words: str, step: str) -> None:
+    cloud = Ovh(refusal=SAID.format(PROJECT, status, kind, words))
+    with pytest.raises(pulumi.RunError) as refused:
+        run(cloud=cloud)
+    text = str(refused.value)
+    assert words in text and step in text and "Traceback" not in text
+    said = explain(text, doing="preview")
+    assert "no such region" not in said
+    assert ("does not accept the credentials" in said) == (status != 404)

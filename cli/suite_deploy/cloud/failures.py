@@ -28,7 +28,8 @@ _KNOWN: tuple[tuple[re.Pattern[str], str, str], ...] = tuple(
         ),
         (
             r"\b401\b|authentication failed|requires authentication|invalid (username|credential|signature)"
-            r"|AuthFailure|InvalidAccessKey|SignatureDoesNotMatch|this (credential|application key) (is not|does not)",
+            r"|AuthFailure|InvalidAccessKey|SignatureDoesNotMatch"
+            r"|this (credential|application( key)?) (is not|does not|is invalid)",
             "the cloud does not accept the credentials",
             "Look at what is used, without its values: suite-deploy doctor NAME",
         ),
