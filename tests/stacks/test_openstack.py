@@ -248,6 +248,19 @@ def test_buckets_only_in_the_clouds_own_store(run: Run) -> None:
     assert "secret of" not in str(recorded.outputs["outputs"])
 
 
+def test_pages_reach_the_buckets_that_they_use_and_no_other(run: Run) -> None:
+    """Swift's own headers for CORS, https://docs.openstack.org/swift/latest/cors.html."""
+    media = {"edge": {"groups": ["edge", "apps", "data", "media"], "flavor": "b3-16", "public": True}}
+    components = {"keycloak": {}, "grist": {}, "meet": {}}
+    recorded = run(STORE | {"infrastructure.hosts": media, "components": components})
+    allowed = {
+        item.name: item.inputs["metadata"].get("access-control-allow-origin") for item in recorded.of("Container")
+    }
+    (own,) = (name for name in recorded.outputs["outputs"]["dns_records"] if name.startswith("meet."))
+    assert allowed == {"bucket-meet": f"https://{own}", "bucket-grist": None}
+    assert recorded.named("bucket-meet").inputs["metadata"]["access-control-expose-headers"] == "etag"
+
+
 def test_the_exports_are_every_drivers_outputs(run: Run) -> None:
     recorded = run()
     outputs = read_outputs(recorded.outputs, ssh_private_key=Path("/k"), ssh_known_hosts=Path("/h"))

@@ -132,3 +132,21 @@ def write_inventory(folder: Path, content: dict[str, Any]) -> Path:
     inventory.mkdir(exist_ok=True)
     (inventory / "suite.yml").write_text(yaml.safe_dump(content))
     return inventory
+
+
+def on_ovh(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch, hosts: dict[str, Any] | None = None, **components: Any
+) -> Deployment:
+    """The same suite on OVHcloud with buckets in its object store. components: further ones. hosts: others."""
+    for name in ("OVH_APPLICATION_KEY", "OVH_APPLICATION_SECRET", "OVH_CONSUMER_KEY"):
+        monkeypatch.setenv(name, f"value of {name}")
+    cloud = {
+        "driver": "ovh",
+        "offer": "ovhcloud/public-cloud",
+        "region": "GRA11",
+        "project": "0123",
+        "object_store": {"endpoint": "https://s3.gra.io.cloud.ovh.net", "region": "gra"},
+        "hosts": hosts or OPENSTACK["infrastructure"]["hosts"],
+    }
+    content = OPENSTACK | {"infrastructure": cloud, "components": {"keycloak": {}, **components}}
+    return load(str(write_inventory(bench.folder, content)))

@@ -8,9 +8,8 @@ import json
 import pytest
 
 from suite_deploy.cloud.driver import CloudDriver
-from suite_deploy.model.loader import load
 
-from .cloud_support import OPENSTACK, Bench, bench, write_inventory
+from .cloud_support import Bench, bench, on_ovh
 from .engine_double import urn
 
 __all__ = ["bench"]
@@ -68,18 +67,7 @@ def test_what_described_the_suite_goes_and_the_engines_state_stays_with_the_data
 
 
 def test_ovhs_buckets_are_emptied_before_they_go(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("OVH_APPLICATION_KEY", "OVH_APPLICATION_SECRET", "OVH_CONSUMER_KEY"):
-        monkeypatch.setenv(name, f"value of {name}")
-    store = {"endpoint": "https://s3.gra.io.cloud.ovh.net", "region": "gra"}
-    own = {
-        "driver": "ovh",
-        "offer": "ovhcloud/public-cloud",
-        "region": "GRA11",
-        "project": "0123",
-        "object_store": store,
-    }
-    hosts = OPENSTACK["infrastructure"]["hosts"]
-    deployment = load(str(write_inventory(bench.folder, OPENSTACK | {"infrastructure": own | {"hosts": hosts}})))
+    deployment = on_ovh(bench, monkeypatch)
     bucket = {"urn": urn("ovh:CloudProject/storage:Storage", "bucket-docs"), "type": "ovh:CloudProject/storage:Storage"}
     state = {"deployment": {"resources": [bucket | {"inputs": {"name": "cloudy-docs"}, "protect": True}]}}
     bench.engine.script(bench.up_script(**{"stack export": {"stdout": json.dumps(state)}}))

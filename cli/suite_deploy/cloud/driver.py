@@ -6,7 +6,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import yaml
 
 from ..errors import CouldNotRun
-from ..model.deployment import Deployment
+from ..model.deployment import Component, Deployment
 from ..model.immutable import RECORD
 from ..model.outputs import HostOutput, PlanItem, Progress, StackOutputs
 from ..model.sizing import FLAVORS, read_flavors, size_key
@@ -94,6 +94,7 @@ class CloudDriver:
         progress("waiting for the hosts to answer")
         self._meet_hosts(outputs, progress)
         _write(self.state / OUTPUTS, json.dumps(asdict(outputs), indent=1, default=str) + "\n", 0o644)
+        self._open_buckets(stack, progress)
         return outputs
 
     def _carry_out(self, stack: EngineStack, progress: Progress) -> dict[str, Any]:
@@ -274,24 +275,39 @@ class CloudDriver:
 
     def _empty_buckets(self, stack: EngineStack, progress: Progress) -> None:
         """OVHcloud removes no bucket that holds anything, and its provider empties none."""
+        from .emptying import empty_bucket
+
+        for _, bucket, access in self._buckets(stack):
+            empty_bucket(bucket, **access, progress=progress)
+
+    def _open_buckets(self, stack: EngineStack, progress: Progress) -> None:
+        """OVHcloud's provider knows no CORS rules: each bucket's own key sets which pages reach it."""
+        from .s3 import client_of, set_cors
+
+        for component, bucket, access in self._buckets(stack):
+            need = component.description.needs.bucket if component else None
+            if not (component and component.url and need and need.cors):
+                continue
+            if set_cors(bucket, [component.url], client_of(**access)):
+                progress(f"pages of {component.url} may reach the bucket {bucket} now")
+
+    def _buckets(self, stack: EngineStack) -> Iterator[tuple[Component | None, str, dict[str, str]]]:
+        """What OVHcloud's store holds: who it is for (None: nobody any more), name, and how it is reached."""
         store = self.infrastructure.object_store
         if self.deployment.driver != "ovh" or store is None:
             return
-        from .emptying import empty_bucket
-
         exports, _ = stack.outputs()
         secrets = share_import("stacks.components.outputs").read_secrets(exports)
         for resource in stack.resources():
             slug = str(resource["urn"]).rpartition("::bucket-")[2]
             if resource["type"].endswith(":Storage") and f"{slug}.bucket" in secrets:
-                empty_bucket(
-                    str(resource["inputs"]["name"]),
-                    endpoint=store.endpoint,
-                    region=store.region,
-                    access_key=secrets[f"{slug}.bucket_access_key"],
-                    secret_key=secrets[f"{slug}.bucket"],
-                    progress=progress,
-                )
+                access = {
+                    "endpoint": store.endpoint,
+                    "region": store.region,
+                    "access_key": secrets[f"{slug}.bucket_access_key"],
+                    "secret_key": secrets[f"{slug}.bucket"],
+                }
+                yield self.deployment.components.get(slug), str(resource["inputs"]["name"]), access
 
     def _forget(self, with_data: bool) -> None:
         """Remove what described the suite; with its data gone, also what was true of that data alone."""

@@ -3,10 +3,9 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from ..errors import CouldNotRun
 from ..model.outputs import Progress
+from .s3 import client_of
 
 
 def empty_bucket(
@@ -16,23 +15,9 @@ def empty_bucket(
 
     Raises CouldNotRun with the store's own words.
     """
-    import boto3
-    from botocore.config import Config
     from botocore.exceptions import BotoCoreError, ClientError
 
-    settings = Config(
-        request_checksum_calculation="when_required",
-        response_checksum_validation="when_required",
-        s3={"addressing_style": "path"},
-    )
-    client: Any = boto3.client(
-        "s3",
-        endpoint_url=endpoint,
-        region_name=region,
-        aws_access_key_id=access_key,
-        aws_secret_access_key=secret_key,
-        config=settings,
-    )
+    client = client_of(endpoint=endpoint, region=region, access_key=access_key, secret_key=secret_key)
     gone = 0
     try:
         for page in client.get_paginator("list_object_versions").paginate(Bucket=bucket):

@@ -1,0 +1,93 @@
+# SPDX-License-Identifier: MIT
+"""Buckets in a cloud's object store, reached with a bucket's own key: what the cloud's engine cannot set itself."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from typing import Any
+
+from ..errors import CouldNotRun
+
+#: how pages reach a bucket, as in the suite's own store
+CORS_METHODS = ("GET", "HEAD", "PUT", "POST")
+CORS_EXPOSED = ("ETag", "Content-Length", "Content-Type", "Content-Disposition", "x-amz-version-id")
+CORS_SECONDS = 3600
+#: what a store answers while a new account or its policy has not reached all of it
+_NOT_YET = ("AccessDenied", "InvalidAccessKeyId", "SignatureDoesNotMatch")
+#: seconds until a new policy counts everywhere, and between two questions
+PATIENCE, PAUSE = 120.0, 5.0
+
+
+def client_of(*, endpoint: str, region: str, access_key: str, secret_key: str) -> Any:
+    """A client for a store that is compatible with S3, with the settings that such stores understand."""
+    import boto3
+    from botocore.config import Config
+
+    settings = Config(
+        request_checksum_calculation="when_required",
+        response_checksum_validation="when_required",
+        s3={"addressing_style": "path"},
+    )
+    return boto3.client(
+        "s3",
+        endpoint_url=endpoint,
+        region_name=region,
+        aws_access_key_id=access_key,
+        aws_secret_access_key=secret_key,
+        config=settings,
+    )
+
+
+def set_cors(bucket: str, origins: Sequence[str], client: Any, *, patience: float = PATIENCE) -> bool:
+    """Let pages of `origins`, and of no other, reach a bucket; returns whether anything had to change.
+
+    patience: seconds to ask again for while the store does not know the key or its policy yet.
+    Raises CouldNotRun with the store's own words.
+    """
+    from botocore.exceptions import BotoCoreError, ClientError
+
+    wanted = {
+        "AllowedOrigins": sorted(origins),
+        "AllowedMethods": list(CORS_METHODS),
+        "AllowedHeaders": ["*"],
+        "ExposeHeaders": list(CORS_EXPOSED),
+        "MaxAgeSeconds": CORS_SECONDS,
+    }
+    end = time.monotonic() + patience
+    while True:
+        try:
+            if _comparable(_rules(client, bucket)) == _comparable([wanted]):
+                return False
+            client.put_bucket_cors(Bucket=bucket, CORSConfiguration={"CORSRules": [wanted]})
+            return True
+        except ClientError as error:
+            if _code(error) not in _NOT_YET or time.monotonic() + PAUSE > end:
+                raise CouldNotRun(f"pages cannot be let to the bucket {bucket}: {error}") from error
+            time.sleep(PAUSE)
+        except BotoCoreError as error:
+            raise CouldNotRun(f"pages cannot be let to the bucket {bucket}: {error}") from error
+
+
+def _rules(client: Any, bucket: str) -> list[dict[str, Any]]:
+    from botocore.exceptions import ClientError
+
+    try:
+        found: list[dict[str, Any]] = client.get_bucket_cors(Bucket=bucket).get("CORSRules", [])
+        return found
+    except ClientError as error:
+        if _code(error) == "NoSuchCORSConfiguration":
+            return []
+        raise
+
+
+def _comparable(rules: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Rules without the order of their lists, and without names a store gives them."""
+    return [
+        {key: sorted(value) if isinstance(value, list) else value for key, value in rule.items() if key != "ID"}
+        for rule in rules
+    ]
+
+
+def _code(error: Any) -> str:
+    return str(error.response.get("Error", {}).get("Code", ""))
