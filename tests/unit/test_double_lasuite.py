@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import importlib.util
 import sys
+import uuid
 from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
@@ -30,9 +31,9 @@ SUITE = {
 SECRET = "s" * 40
 
 
-def _contract() -> ModuleType:
-    """The double's own module; its packages are not those of the product."""
-    spec = importlib.util.spec_from_file_location("double_contract", FOLDER / "app/double/contract.py")
+def _own(name: str) -> ModuleType:
+    """A module of the double's own; its packages are not those of the product."""
+    spec = importlib.util.spec_from_file_location(f"double_{name}", FOLDER / f"app/double/{name}.py")
     assert spec and spec.loader
     module = importlib.util.module_from_spec(spec)
     sys.modules[spec.name] = module
@@ -40,7 +41,7 @@ def _contract() -> ModuleType:
     return module
 
 
-contract = _contract()
+contract, rooms = _own("contract"), _own("rooms")
 
 
 @pytest.fixture(scope="module")
@@ -225,6 +226,15 @@ def test_every_setting_has_a_wrong_value_or_is_required() -> None:
         "OIDC_CREATE_USER",
         "FRONTEND_FEEDBACK",
     }
+
+
+def test_media_server_calls_rooms_by_their_ids() -> None:
+    made = uuid.uuid4()
+    assert rooms.room_id(str(made)) == made
+    for other in ("team-meeting", "", "!verify:suite.example", f"{made}-2"):
+        assert rooms.room_id(other) is None, other
+    webhook = (FOLDER / "app/meet/api.py").read_text().partition("def webhook(")[2]
+    assert "Room.objects.filter(pk=room_id(event.room.name))" in webhook
 
 
 def test_recipes_stand_for_the_images_the_components_name(tmp_path: Path) -> None:

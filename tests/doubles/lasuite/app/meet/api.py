@@ -10,6 +10,7 @@ from core.models import Room
 from django.conf import settings
 from django.http import Http404
 from django.utils.text import slugify
+from double.rooms import room_id
 from livekit.api import AccessToken, TokenVerifier, VideoGrants, WebhookReceiver
 from rest_framework.decorators import api_view, authentication_classes, permission_classes
 from rest_framework.exceptions import NotAuthenticated, PermissionDenied, ValidationError
@@ -124,7 +125,7 @@ def webhook(request: Request) -> Response:
         event = receiver.receive(request.body.decode(), authorization)
     except Exception:  # the library raises what its parts raise
         return Response({"status": "error"}, status=400)
-    for found in Room.objects.filter(slug=event.room.name):
+    for found in Room.objects.filter(pk=room_id(event.room.name)):
         found.events = [*found.events, event.event]
         found.save()
     return Response({"status": "success"})
