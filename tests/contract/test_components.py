@@ -43,6 +43,20 @@ def everything(tmp_path_factory: pytest.TempPathFactory) -> tuple[Deployment, Re
     return deployment, render(deployment)
 
 
+#: lists of what upstream reads, each named `<component>-…` or `<component>-<image>-…`
+LISTS = sorted(Path(__file__).parent.glob("*.txt"))
+
+
+@pytest.mark.parametrize("path", LISTS, ids=lambda path: path.stem)
+def test_list_of_what_upstream_reads_is_of_the_version_deployed(path: Path) -> None:
+    slug = max((slug for slug in SLUGS if path.name.startswith(f"{slug}-")), key=len)
+    images = describe(slug).images
+    named = [image for key, image in images.items() if path.name.startswith(f"{slug}-{key}-")]
+    version = re.escape((named or list(images.values()))[0].tag.removeprefix("v"))
+    heading = path.read_text().splitlines()[0]
+    assert re.search(rf"\bv?{version}(?![\w.-])", heading), f"read {path.name} anew for {version}"
+
+
 def test_there_are_components() -> None:
     assert len(SLUGS) >= 2
 
