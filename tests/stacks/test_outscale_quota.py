@@ -11,6 +11,7 @@ import pytest
 from stacks.outscale.providers.pace import PACE
 from suite_deploy.cloud.credentials import Credentials
 from suite_deploy.cloud.decision import weigh
+from suite_deploy.cloud.plan import Step
 from suite_deploy.cloud.room import Left, Room, ask
 from suite_deploy.errors import CouldNotRun
 from suite_deploy.model.loader import load
@@ -91,3 +92,18 @@ def test_an_endpoint_that_is_silent_ends_in_time(server: Server, tmp_path: Path)
 def test_an_endpoint_nobody_answers_at_is_named(server: Server, tmp_path: Path) -> None:
     with pytest.raises(CouldNotRun, match=r"http://127.0.0.1:9/api/v1, region .*could not be asked"):
         asked(server, tmp_path, endpoint="http://127.0.0.1:9/api/v1")
+
+
+@pytest.mark.parametrize("denied", [False, True])
+def test_a_flavor_that_is_none_is_answered_with_how_one_is_written(
+    server: Server, tmp_path: Path, denied: bool
+) -> None:
+    if denied:
+        server.faults = [Fault("ReadQuotas", "refuse", error=(401, "4", "AccessDenied", ""))]
+    room = asked(server, tmp_path)
+    wrong = Step("create", "pulumi-python:dynamic/outscale:Vm", "urn", "host-app-1", inputs={"vmType": "b3-16"})
+    decision = weigh(load(str(tmp_path)), [wrong], room)
+    assert decision.unknown_flavors == ("b3-16",)
+    with pytest.raises(CouldNotRun, match=r"no flavor b3-16\n.*written .*like tinav6\.c4r16p2"):
+        decision.refuse()
+    assert "like tinav6.c4r16p2" in decision.as_text() and "none" not in decision.as_text()

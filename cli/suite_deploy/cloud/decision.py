@@ -35,7 +35,10 @@ class Row:
 
 @dataclass(frozen=True)
 class Decision:
-    """The plan, the quota and the cost. unknown_flavors: names the cloud does not list; silent: what it did not say."""
+    """The plan, the quota and the cost.
+
+    unknown_flavors: names the cloud does not list. silent: what it did not say. flavor_form: how it writes flavors.
+    """
 
     steps: tuple[Step, ...]
     rows: tuple[Row, ...]
@@ -43,6 +46,7 @@ class Decision:
     unknown_flavors: tuple[str, ...] = ()
     flavors: tuple[Size, ...] = ()
     silent: tuple[str, ...] = ()
+    flavor_form: str = ""
 
     def refuse(self) -> None:
         """Raise CouldNotRun when data would be lost, a flavor is unknown or the cloud has no room."""
@@ -56,7 +60,7 @@ class Decision:
             reasons.append("Take that change back. On purpose, with the data: suite-deploy destroy NAME --with-data")
         if self.unknown_flavors:
             reasons.append(f"the cloud has no flavor {', '.join(self.unknown_flavors)}")
-            reasons.append(f"There is: {', '.join(map(str, self.flavors)) or 'none'}")
+            reasons.append(self._known_flavors())
         short = [row for row in self.rows if not row.fits]
         for row in short:
             assert row.left is not None
@@ -85,9 +89,14 @@ class Decision:
         parts += [f"not said by the cloud: {text}" for text in self.silent]
         if self.unknown_flavors:
             parts += ["", f"UNKNOWN FLAVOR: {', '.join(self.unknown_flavors)}"]
-            parts += ["The cloud has: " + ", ".join(map(str, self.flavors))]
+            parts += [self._known_flavors()]
         parts += ["", _cost(self.cost)]
         return "\n".join(parts)
+
+    def _known_flavors(self) -> str:
+        if not self.flavors and self.flavor_form:
+            return f"A flavor is written {self.flavor_form}"
+        return f"There is: {', '.join(map(str, self.flavors)) or 'none'}"
 
     def as_json(self) -> dict[str, Any]:
         """For programs; stable."""
@@ -126,7 +135,7 @@ def weigh(deployment: Deployment, steps: list[Step], room: Room) -> Decision:
     wanted, unknown = needs(steps, room.flavors)
     rows = tuple(Row(what, count, room.left.get(what)) for what, count in sorted(wanted.items()))
     cost = monthly(steps, read_prices(deployment.directory), room.flavors)
-    return Decision(tuple(steps), rows, cost, tuple(unknown), _distinct(room.flavors), room.silent)
+    return Decision(tuple(steps), rows, cost, tuple(unknown), _distinct(room.flavors), room.silent, room.flavor_form)
 
 
 def _distinct(flavors: Mapping[str, Size]) -> tuple[Size, ...]:

@@ -20,6 +20,8 @@ OVH_AUTH = {
     "ovh-ca": "https://auth.cloud.ovh.net/v3",
     "ovh-us": "https://auth.cloud.ovh.us/v3",
 }
+#: Outscale's flavors are made up, not listed. Source: https://docs.outscale.com/en/userguide/VM-Types.html
+OUTSCALE_FLAVORS = "tinavG.cCrMpP (G: generation, C: cores, M: GiB of memory, P: performance), like tinav6.c4r16p2"
 #: name of a quota at Outscale → what it counts. Source: ReadQuotas, as Outscale's own tests of it list them.
 _OUTSCALE = {
     "vm_limit": "hosts",
@@ -50,11 +52,16 @@ class Left:
 
 @dataclass(frozen=True)
 class Room:
-    """What a cloud has. flavors: by name and by id. left: what is counted → quota. silent: why something is absent."""
+    """What a cloud has.
+
+    flavors: by name and by id. left: what is counted → quota. silent: why something is absent. flavor_form: how a
+    flavor is written at a cloud that lists none.
+    """
 
     flavors: Mapping[str, Size] = field(default_factory=dict)
     left: Mapping[str, Left] = field(default_factory=dict)
     silent: tuple[str, ...] = ()
+    flavor_form: str = ""
 
 
 def auth_url(infrastructure: Cloud) -> str:
@@ -225,15 +232,16 @@ def _outscale(infrastructure: Cloud, credentials: Credentials) -> Room:
     where = f"{endpoint}, region {infrastructure.region}"
     client = share_import("stacks.outscale.providers.client").Client(infrastructure.region, endpoint, keys)
     try:
-        return Room({}, outscale_left(client.read("ReadQuotas", Filters={"QuotaTypes": ["global"]})))
+        left = outscale_left(client.read("ReadQuotas", Filters={"QuotaTypes": ["global"]}))
     except errors.ApiError as error:
         if error.is_denied:
-            return Room(silent=(f"quota: {error}",))
+            return Room(silent=(f"quota: {error}",), flavor_form=OUTSCALE_FLAVORS)
         wrong = error.code == "1"
         what = "the cloud does not accept the credentials" if wrong else "the cloud refused to say its quota"
         raise CouldNotRun(_said(where, what, error, _CREDENTIALS if wrong else _AGAIN)) from None
     except errors.OutscaleError as error:
         raise CouldNotRun(_said(where, "the cloud could not be asked for its quota", error, _AGAIN)) from None
+    return Room(left=left, flavor_form=OUTSCALE_FLAVORS)
 
 
 def outscale_left(answer: Mapping[str, Any]) -> dict[str, Left]:
