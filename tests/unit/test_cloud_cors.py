@@ -78,7 +78,7 @@ class Slow:
 
 def test_a_new_key_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
     waited: list[float] = []
-    monkeypatch.setattr(s3.time, "sleep", waited.append)
+    monkeypatch.setattr("time.sleep", waited.append)
     store = Slow(2)
     assert set_cors("suite-meet", [MEET], store)
     assert store.put == 1 and len(waited) == 2
@@ -109,7 +109,12 @@ def test_up_lets_pages_to_the_buckets_that_they_use_and_to_no_other(
     bench.engine.script(bench.up_script(**answers))
     done: list[tuple[Any, ...]] = []
     monkeypatch.setattr(s3, "client_of", lambda **access: access)
-    monkeypatch.setattr(s3, "set_cors", lambda bucket, origins, access: done.append((bucket, origins, access)) or True)
+
+    def note(bucket: str, origins: list[str], access: dict[str, str]) -> bool:
+        done.append((bucket, origins, access))
+        return True
+
+    monkeypatch.setattr(s3, "set_cors", note)
     said: list[str] = []
     driver = CloudDriver(deployment, bench.vault)
     monkeypatch.setattr(driver, "decide", lambda: SimpleNamespace(refuse=lambda: None))
