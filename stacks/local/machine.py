@@ -6,7 +6,6 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import shutil
 import signal
 import time
 from dataclasses import dataclass
@@ -256,11 +255,6 @@ class Machine:
             # The record goes first: without it the rest counts as half-made.
             self.record.unlink(missing_ok=True)
             remove_tree(self.directory)
-
-    def remove_volumes(self) -> None:
-        volumes = self.layout.volumes / self.host
-        if volumes.exists():
-            shutil.rmtree(volumes)
 
     def connects(self, address: IPv4Address, port: int) -> bool:
         """Whether the host can open a TCP connection, asked from inside its network."""

@@ -176,11 +176,6 @@ class Subject:
         return self.register.regions_of(self.offer) if self.offer else ()
 
     @cached_property
-    def allowed_regions(self) -> frozenset[str]:
-        """Region ids data may lie in: the declared one."""
-        return frozenset((self.region,)) if self.region else frozenset()
-
-    @cached_property
     def duties(self) -> tuple[Duty, ...]:
         """The duties that bind this entity with this data on this day."""
         entity, sensitivity = self.get("data.entity"), self.get("data.sensitivity")

@@ -28,7 +28,6 @@ def addresses(outputs: StackOutputs) -> Addresses:
         {host.name: host.private_address for host in outputs.hosts},
         outputs.public_address,
         {host.name: host.public_address for host in outputs.hosts if host.public_address},
-        tuple(outputs.private_networks),
     )
 
 
@@ -55,7 +54,6 @@ def write_inventory(
     }
     everywhere = {
         **tree.all_vars,
-        "suite_private_networks": list(outputs.private_networks),
         "suite_verdict": dict(verdict),
         "suite_inputs": inputs,
         "app_build_directory": str(state / "build"),

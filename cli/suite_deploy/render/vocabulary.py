@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 """The words an expression in component.yml or a component's template may use. Documented for component authors.
 
-suite   .name .domain .profile .edge_address .data_address .users .container_network .private_networks .bucket_region
+suite   .name .domain .profile .edge_address .data_address .users .container_network .bucket_region
 self    .slug .hostname .url .options.<name> .uid_base .version .subnet .host_address .public_address
         .hostnames.<key> .ports.<name> .need.<parameter> .consumers (each .slug .url .webhook)
 db      .host .port .name .user .ca_file          (needs.postgresql)
@@ -49,13 +49,11 @@ class Addresses:
     """Where the hosts are.
 
     private: host → private address. public: address of edge. own_public: host → public address, for those with one.
-    networks: private networks (CIDR) the hosts share.
     """
 
     private: Mapping[str, str]
     public: str
     own_public: Mapping[str, str] = field(default_factory=dict)
-    networks: tuple[str, ...] = ()
 
     @classmethod
     def unknown(cls, deployment: Deployment) -> Addresses:
@@ -63,7 +61,7 @@ class Addresses:
         names = [host.name for host in deployment.hosts]
         given = {host.name: host.private_address for host in deployment.hosts}
         private = {name: given[name] or f"192.0.2.{index + 1}" for index, name in enumerate(names)}
-        return cls(private, private[deployment.host_of("edge").name], {}, ("192.0.2.0/24",))
+        return cls(private, private[deployment.host_of("edge").name])
 
 
 def context(deployment: Deployment, component: Component, addresses: Addresses) -> dict[str, Any]:
@@ -93,7 +91,6 @@ def context(deployment: Deployment, component: Component, addresses: Addresses) 
             edge_address=addresses.private[edge],
             data_address=addresses.private[data],
             container_network=str(deployment.container_network),
-            private_networks=[*addresses.networks, str(deployment.container_network)],
             bucket_region=OWN_REGION,
         ),
         "_component": SimpleNamespace(
@@ -127,9 +124,7 @@ def context(deployment: Deployment, component: Component, addresses: Addresses) 
     if needs.livekit:
         media = deployment.provider_for(component, "livekit")
         assert media is not None, "the loader refuses a need for a media server that nobody serves"
-        words["livekit"] = SimpleNamespace(
-            url=media.url, ws_url=f"wss://{media.hostname}", api_key=media.slug, slug=media.slug
-        )
+        words["livekit"] = SimpleNamespace(url=media.url, ws_url=f"wss://{media.hostname}", api_key=media.slug)
     if needs.smtp:
         words["mail"] = _mail(deployment)
     if needs.oidc_client:
