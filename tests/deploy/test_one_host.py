@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import os
 import signal
@@ -196,30 +197,46 @@ def test_no_secret_is_anywhere_but_in_its_place(suite: Suite, watched: Watcher) 
             assert folder == "logs" or not path.is_file() or (suite.state / folder).stat().st_mode & 0o077 == 0
 
 
-def test_no_file_of_the_host_that_everyone_can_read_holds_a_secret(suite: Suite) -> None:
-    listing = suite.ssh(
-        "demo",
-        "find / -xdev \\( -path /proc -o -path /sys -o -path /usr/share -o -path /usr/lib -o -path /var/lib/containers"
-        " -o -path /var/lib/apt -o -path /var/lib/dpkg \\) -prune -o -type f -perm -004 -size -2000k -print",
-    )
-    paths = listing.splitlines()
-    assert len(paths) > 50
+#: where nothing of the suite is, and what is too much to read
+ELSEWHERE = ("/proc", "/sys", "/usr/share", "/usr/lib", "/var/lib/containers", "/var/lib/apt", "/var/lib/dpkg")
+#: the object store's accounts with their keys, and what they were before the last change
+ACCOUNTS = ("/srv/objectstore/iam/users.json", "/srv/objectstore/iam/users.json.backup")
+
+
+def contents(suite: Suite, find: str) -> dict[str, bytes]:
+    """What the files hold that a `find` of the host lists; files of 2 MB and more are left out."""
+    paths = sorted(set(suite.ssh("demo", f"{find} -size -2000k -print").splitlines()))
     script = (
         "while IFS= read -r path; do printf '== %s\\n' \"$path\"; "
         "cat -- \"$path\" 2>/dev/null | base64 -w0; echo; done <<'END'\n"
     )
     out = suite.ssh("demo", script + "\n".join(paths) + "\nEND\n")
-    import base64
-
     texts, place = {}, ""
     for line in out.splitlines():
         if line.startswith("== "):
             place = line[3:]
         elif line:
-            texts[f"host: {place}"] = base64.b64decode(line)
+            texts[place] = base64.b64decode(line)
+    return texts
+
+
+def test_no_file_of_the_host_that_everyone_can_read_holds_a_secret(suite: Suite) -> None:
+    pruned = " -o ".join(f"-path {path}" for path in ELSEWHERE)
+    # data is on mounts of its own, which `-xdev` enters only where it starts there
+    texts = contents(suite, f"find / /srv/*/ -xdev \\( {pruned} \\) -prune -o -type f -perm -004")
+    assert len(texts) > 50
     journal = suite.ssh("demo", "journalctl --no-pager --output=export --boot | base64 -w0")
     texts["journal of the host"] = base64.b64decode(journal)
     assert holders(suite.secrets(), texts) == []
+
+
+def test_no_object_holds_a_secret_and_only_the_store_reads_its_accounts(suite: Suite) -> None:
+    allowed = " ".join(f"! -path {path}" for path in ACCOUNTS)
+    texts = contents(suite, f"find /srv/objectstore -type f {allowed}")
+    assert any(path.startswith("/srv/objectstore/data/") for path in texts), "there are objects"
+    assert holders(suite.secrets(), texts) == []
+    modes = suite.ssh("demo", f"stat -c '%a %n' {' '.join(ACCOUNTS)}").splitlines()
+    assert modes == [f"600 {path}" for path in ACCOUNTS]
 
 
 def test_a_second_run_at_the_same_time_is_told_who_holds_the_lock(suite: Suite) -> None:
