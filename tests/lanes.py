@@ -51,7 +51,7 @@ LANES = (
     Lane("systemd", "inside a machine whose PID 1 is systemd", ("deploy",), "systemd", default=False),
     Lane("browser", "sign-in and chat in a real browser", ("deploy",), "browser", default=False),
     Lane("openstack", "the unmodified program on a real OpenStack", ("openstack",), default=False),
-    Lane("engine", "the same programs with the infrastructure engine", ("engine",), default=False),
+    Lane("engine", "the real engine: our runner over files, the pack stopping previews", ("engine",), default=False),
     Lane("bench", "speed and memory, as ratios", ("bench",), default=False),
 )
 

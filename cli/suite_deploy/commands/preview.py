@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 @click.option("--exit-code", is_flag=True, help="Exit 3 when something would change.")
 @common_options
 def command(name: str, diff: bool, exit_code: bool, settings: Settings) -> None:
-    """Show what `up` would create, change and install for inventory NAME. Touches nothing."""
+    """Show what `up` would create, change and install for inventory NAME. Changes no host and nothing in a cloud."""
     from .. import pipeline
     from ..cloud.driver import CloudDriver
     from ..drivers import driver_for
