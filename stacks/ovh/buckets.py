@@ -67,25 +67,26 @@ class Buckets(pulumi.ComponentResource):
             hide_objects=True,
             opts=project.data_under(self),
         )
+        # Account, key and policy stay as long as the bucket: nothing else could empty it when it shall go at last.
         account = cloudproject.User(
             f"account-{bucket.slug}",
             service_name=project.id,
             description=project.place.called(bucket.slug),
             role_names=["objectstore_operator"],
-            opts=project.under(self, additional_secret_outputs=["password", "openstackRc"]),
+            opts=project.data_under(self, additional_secret_outputs=["password", "openstackRc"]),
         )
         pair = cloudproject.S3Credential(
             f"credential-{bucket.slug}",
             service_name=project.id,
             user_id=account.id,
-            opts=project.under(self, additional_secret_outputs=["accessKeyId", "secretAccessKey"]),
+            opts=project.data_under(self, additional_secret_outputs=["accessKeyId", "secretAccessKey"]),
         )
         cloudproject.S3Policy(
             f"policy-{bucket.slug}",
             service_name=project.id,
             user_id=account.id,
             policy=policy_of(bucket),
-            opts=project.under(self),
+            opts=project.data_under(self),
         )
         return BucketCredential(pair.access_key_id, pair.secret_access_key)
 

@@ -138,7 +138,9 @@ def test_two_suites_of_a_project_have_vlans_of_their_own() -> None:
 
 def test_data_is_protected_until_asked_otherwise(run: Run) -> None:
     recorded = run(STORE | {"infrastructure.hosts": HOSTS})
-    data = [*recorded.of("Volume"), *recorded.of("Storage")]
+    keys = [*recorded.of("User"), *recorded.of("S3Credential"), *recorded.of("S3Policy")]
+    assert len(keys) == 3 * len(recorded.of("Storage")), "who may empty a bucket stays as long as it does"
+    data = [*recorded.of("Volume"), *recorded.of("Storage"), *keys]
     assert data and all(item.protect for item in data)
     assert not [item.name for item in recorded.resources if item.protect and item not in data]
     freed = run(STORE | {"infrastructure.hosts": HOSTS}, config={"suite:unprotect": "true"})

@@ -25,6 +25,14 @@ def test_destroy_keeps_what_is_protected_and_says_so(bench: Bench) -> None:
             "id": "p",
             "custom": True,
         },
+        # stays for the bucket it opens: no data, and its id is half of a key
+        {
+            "urn": urn("ovh:CloudProject/s3Credential:S3Credential", "credential-docs"),
+            "type": "ovh:CloudProject/s3Credential:S3Credential",
+            "id": "half-of-a-key",
+            "custom": True,
+            "protect": True,
+        },
     ]
     bench.engine.script(
         bench.up_script(**{"stack export": {"stdout": json.dumps({"deployment": {"resources": left}})}})

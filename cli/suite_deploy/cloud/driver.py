@@ -26,7 +26,7 @@ from ..secrets.ensure import STACK_SECRETS, STACK_TOP_KEY, open_store, require
 from .credentials import Credentials, find_credentials
 from .engine import Engine, require_engine
 from .need import smallest
-from .plan import Step, plan_items
+from .plan import Step, opens_data, plan_items
 from .sdk import provide
 
 if TYPE_CHECKING:
@@ -133,7 +133,7 @@ class CloudDriver:
         return sorted(
             f"{step.kind} {resource['id']} ({step.name})"
             for resource in left
-            if resource.get("custom") and resource.get("protect")
+            if resource.get("custom") and resource.get("protect") and not opens_data(resource["type"])
             if (step := Step("keep", resource["type"], resource["urn"], resource["urn"].rpartition("::")[2]))
         )
 

@@ -52,6 +52,15 @@ _KINDS = {
 }
 
 
+#: kept with a bucket, so that it can still be emptied: no data, and their ids may be half of a key
+_OPENING = ("User", "S3Credential", "S3Policy")
+
+
+def opens_data(type: str) -> bool:
+    """Whether resources of a type are kept for the data they open, and hold none."""
+    return type.rpartition(":")[2] in _OPENING
+
+
 @dataclass(frozen=True)
 class Step:
     """What happens to one resource of the cloud.
