@@ -120,13 +120,14 @@ def test_check_mode_writes_nothing(tmp_path: Path) -> None:
 def test_strangers_in_owned_places_are_removed_and_neighbours_are_not(tmp_path: Path) -> None:
     units = tmp_path / "units"
     units.mkdir()
-    for name in ("app.network", "app-old.container", "apparel.container", "other-app.container"):
+    for name in ("app.network", "app-old.container", "app-copy.container", "apparel.container", "other-app.container"):
         (units / name).touch()
     run(**wanted(tmp_path))
     (tmp_path / "own" / "left-over").touch()
     pattern = str(units) + r"/app(-[a-z0-9-]+)?\.(container|network)"
-    run(**(wanted(tmp_path) | {"owned_pattern": pattern}))
-    assert sorted(path.name for path in units.iterdir()) == ["apparel.container", "other-app.container"]
+    run(**(wanted(tmp_path) | {"owned_pattern": pattern, "others": [str(units / "app-copy.container")]}))
+    left = sorted(path.name for path in units.iterdir())
+    assert left == ["app-copy.container", "apparel.container", "other-app.container"]
     assert [path.name for path in (tmp_path / "own").iterdir()] == ["app.env"]
 
 

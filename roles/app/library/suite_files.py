@@ -48,6 +48,11 @@ options:
     description: A regular expression of full paths that also belong to this set, such as a component's units.
     type: str
     default: ''
+  others:
+    description: Paths that match O(owned_pattern) and belong to other sets, whose name begins like this one's.
+    type: list
+    elements: path
+    default: []
   marks:
     description:
       - Directory with one file per unit, named like it, that whoever restarts a unit writes with the digest returned in
@@ -194,6 +199,7 @@ def main():
             "secrets": {"type": "dict", "default": {}, "no_log": True},
             "owned_directories": {"type": "list", "elements": "path", "default": []},
             "owned_pattern": {"type": "str", "default": ""},
+            "others": {"type": "list", "elements": "path", "default": []},
             "marks": {"type": "path", "default": "/var/lib/suite/loaded"},
         },
         supports_check_mode=True,
@@ -216,7 +222,7 @@ def main():
             for unit in item["restarts"]:
                 forget(unit, marks)
             write(item, content)
-    paths = {item["path"] for item in wanted}
+    paths = {item["path"] for item in wanted} | set(module.params["others"])
     for path in strangers(module.params["owned_directories"], module.params["owned_pattern"], paths):
         changed.append(path)
         if not module.check_mode:
