@@ -150,7 +150,7 @@ def test_verify_writes_junit_and_can_be_narrowed(suite: Suite, tmp_path: Path) -
     ran = suite.run("verify", "--junit", str(report), "--format", "json", "--only", "tls")
     assert ran.code == 0, ran.said()
     cases = ElementTree.parse(report).getroot().findall(".//testcase")
-    assert 0 < len(cases) < 60
+    assert 0 < len(cases) < 150, "all of them are twice as many"
     assert holders(suite.secrets(), {"junit": report.read_bytes(), "json": ran.out.encode()}) == []
     assert suite.run("verify", "--only", "no such check").code != 0, "a run that looked at nothing must not pass"
 
@@ -174,12 +174,12 @@ def test_each_finding_of_a_component_says_what_it_ran_on(suite: Suite, tmp_path:
     assert sum("(on A TEST DOUBLE)" in name for name in names) == len(marked) > 10
 
 
-def test_the_suite_fits_into_one_and_a_half_gib(suite: Suite) -> None:
+def test_the_suite_on_doubles_fits_into_two_gib(suite: Suite) -> None:
     """Memory of all processes of the host, shared pages counted once."""
     total = suite.ssh("demo", "awk '/^Pss:/ {sum += $2} END {print sum}' /proc/[0-9]*/smaps_rollup 2>/dev/null")
     used = int(total) * 1024
     print(f"memory of the host's processes: {used / MIB:.0f} MiB")
-    assert used < 1536 * MIB
+    assert used < 2048 * MIB
 
 
 def test_no_secret_is_anywhere_but_in_its_place(suite: Suite, watched: Watcher) -> None:

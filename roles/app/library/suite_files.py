@@ -49,7 +49,7 @@ options:
     type: str
     default: ''
   others:
-    description: Paths that match O(owned_pattern) and belong to other sets, whose name begins like this one's.
+    description: Paths that fit O(owned_pattern) and belong to other sets, whose name begins like this one's.
     type: list
     elements: path
     default: []
