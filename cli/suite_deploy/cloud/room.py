@@ -20,7 +20,8 @@ OVH_AUTH = {
     "ovh-ca": "https://auth.cloud.ovh.net/v3",
     "ovh-us": "https://auth.cloud.ovh.us/v3",
 }
-#: Outscale's flavors are made up, not listed. Source: https://docs.outscale.com/en/userguide/VM-Types.html
+#: Outscale's flavors say their size in their name, so its list is not asked for. Source:
+#: https://docs.outscale.com/en/userguide/3DS-OUTSCALE-Offering-Refinements-(API-Behavior).html
 OUTSCALE_FLAVORS = "tinavG.cCrMpP (G: generation, C: cores, M: GiB of memory, P: performance), like tinav6.c4r16p2"
 #: name of a quota at Outscale → what it counts. Source: ReadQuotas, as Outscale's own tests of it list them.
 _OUTSCALE = {
@@ -55,7 +56,7 @@ class Room:
     """What a cloud has.
 
     flavors: by name and by id. left: what is counted → quota. silent: why something is absent. flavor_form: how a
-    flavor is written at a cloud that lists none.
+    flavor is written at a cloud that is not asked for its list.
     """
 
     flavors: Mapping[str, Size] = field(default_factory=dict)
