@@ -113,12 +113,13 @@ def test_the_portal_answers_on_its_name_with_the_suites_own_authority(suite: Sui
 
 
 def test_the_second_up_changes_nothing(suite: Suite) -> None:
-    ran = suite.run("up", "--format", "json")
+    # verified just before, and again by the tests that follow
+    ran = suite.run("up", "--skip-verify", "--format", "json")
     assert ran.code == 0, ran.said()
     assert ran.json["changed_tasks"] == {}
     assert ran.json["changed"] == 0
     print(f"second up: {ran.seconds:.0f} s:", json.dumps(ran.json["seconds"]))
-    assert ran.seconds < 420, "a run that changes nothing in ten components ends within seven minutes"
+    assert ran.seconds < 300, "a run that changes nothing in ten components ends within five minutes"
 
 
 def test_preview_after_up_has_nothing_to_do(suite: Suite) -> None:
@@ -174,12 +175,12 @@ def test_each_finding_of_a_component_says_what_it_ran_on(suite: Suite, tmp_path:
     assert sum("(on A TEST DOUBLE)" in name for name in names) == len(marked) > 10
 
 
-def test_the_suite_on_doubles_fits_into_two_gib(suite: Suite) -> None:
+def test_the_suite_on_doubles_fits_into_two_and_a_half_gib(suite: Suite) -> None:
     """Memory of all processes of the host, shared pages counted once."""
     total = suite.ssh("demo", "awk '/^Pss:/ {sum += $2} END {print sum}' /proc/[0-9]*/smaps_rollup 2>/dev/null")
     used = int(total) * 1024
     print(f"memory of the host's processes: {used / MIB:.0f} MiB")
-    assert used < 2048 * MIB
+    assert used < 2560 * MIB
 
 
 def test_no_secret_is_anywhere_but_in_its_place(suite: Suite, watched: Watcher) -> None:
