@@ -5,10 +5,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from ipaddress import ip_address, ip_network
+from ipaddress import ip_network
 from pathlib import Path
 
 from suite_deploy.model.outputs import HostOutput, PlanItem, Progress, StackOutputs
+from suite_deploy.model.values import is_address
 
 
 @dataclass(frozen=True)
@@ -24,14 +25,6 @@ class HostGiven:
     private_address: str = ""
     public: bool = False
     volumes: Mapping[str, str] = field(default_factory=dict)
-
-
-def _is_literal(address: str) -> bool:
-    try:
-        ip_address(address)
-    except ValueError:
-        return False
-    return True
 
 
 def default_ssh_key() -> Path:
@@ -89,7 +82,7 @@ class ExistingDriver:
                 groups=tuple(host.groups),
                 ssh_user=self.ssh_user,
                 ssh_port=self.ssh_port,
-                public_address=host.address if host.public and _is_literal(host.address) else "",
+                public_address=host.address if host.public and is_address(host.address) else "",
                 volumes=dict(host.volumes),
             )
             for host in self.hosts

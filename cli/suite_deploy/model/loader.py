@@ -19,6 +19,7 @@ from .sizing import size_hosts
 from .suite import Existing, SuiteFile
 from .unsupported import not_in_this_version
 from .validation import validate
+from .values import is_address
 
 REFERENCE = "See docs/reference/suite.md."
 
@@ -147,20 +148,12 @@ def _host_problems(suite: SuiteFile, hosts: tuple[HostPlan, ...], inventory: Inv
             key = f"infrastructure.hosts.{host.name}.private_address"
             problems.append(Problem(here.file, here.line, key, found))
         addresses.setdefault(host.private_address or "", host.name)
-        if host.address and host.public and "media" in host.groups and not _is_literal(host.address):
+        if host.address and host.public and "media" in host.groups and not is_address(host.address):
             here = inventory.place(("infrastructure", "hosts", host.name, "address"))
             found = f"{host.address} is a name, and browsers are told the address of a media host itself."
             key = f"infrastructure.hosts.{host.name}.address"
             problems.append(Problem(here.file, here.line, key, found, "Accepted: an IP address."))
     return problems
-
-
-def _is_literal(address: str) -> bool:
-    try:
-        ipaddress.ip_address(address)
-    except ValueError:
-        return False
-    return True
 
 
 def _components(

@@ -41,6 +41,15 @@ def address(value: str) -> str:
         raise ValueError(f"{value!r} is no IP address") from error
 
 
+def is_address(value: str) -> bool:
+    """Whether this is an IP address literal, not a name."""
+    try:
+        ipaddress.ip_address(value)
+    except ValueError:
+        return False
+    return True
+
+
 def host_or_address(value: str) -> str:
     """A domain name or an IP address."""
     try:
