@@ -62,19 +62,13 @@ def _hosts(spec: StackSpec, place: Place, found: Found, image: pulumi.Input[str]
     hosts = HostGroup(
         "suite",
         place,
-        HostGroupConfig(
-            hosts=spec.hosts,
+        HostGroupConfig.of(
+            spec,
             flavors=found.flavors,
-            image_id=image,
-            network_id=network.network_id,
-            subnet_id=network.subnet_id,
+            image=image,
+            network=network,
             groups=groups.ids,
             external_network=found.external_network.name,
-            exit=network.exit,
-            ssh_user=spec.ssh_user,
-            ssh_port=spec.ssh_port,
-            public_key=spec.ssh_public_key,
-            volume_type=spec.volume_type,
         ),
     )
     servers = {name: host.id for name, host in hosts.hosts.items()}

@@ -5,12 +5,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Protocol
 
 import pulumi
 from pulumi_openstack import compute, networking
 
 from stacks.components.openstack.place import PATIENCE, Place
-from stacks.components.spec import HostSpec
+from stacks.components.spec import HostSpec, StackSpec
 from stacks.components.userdata import user_data
 
 #: GiB of a boot volume, where the flavor brings no larger disk: system, container images and logs
@@ -23,6 +24,19 @@ class Flavor:
 
     id: str
     disk: int = 0
+
+
+class Attachable(Protocol):
+    """A private network as hosts need it; exit: what has to be there before public addresses work."""
+
+    @property
+    def network_id(self) -> pulumi.Input[str]: ...
+
+    @property
+    def subnet_id(self) -> pulumi.Input[str]: ...
+
+    @property
+    def exit(self) -> pulumi.Resource | None: ...
 
 
 @dataclass(frozen=True)
@@ -45,6 +59,33 @@ class HostGroupConfig:
     public_key: str
     exit: pulumi.Resource | None = None
     volume_type: str | None = None
+
+    @classmethod
+    def of(
+        cls,
+        spec: StackSpec,
+        *,
+        flavors: Mapping[str, Flavor],
+        image: pulumi.Input[str],
+        network: Attachable,
+        groups: Mapping[str, pulumi.Input[str]],
+        external_network: str,
+    ) -> HostGroupConfig:
+        """The hosts of a deployment on this network, of this image."""
+        return cls(
+            hosts=spec.hosts,
+            flavors=flavors,
+            image_id=image,
+            network_id=network.network_id,
+            subnet_id=network.subnet_id,
+            groups=groups,
+            external_network=external_network,
+            exit=network.exit,
+            ssh_user=spec.ssh_user,
+            ssh_port=spec.ssh_port,
+            public_key=spec.ssh_public_key,
+            volume_type=spec.volume_type,
+        )
 
 
 @dataclass(frozen=True)
