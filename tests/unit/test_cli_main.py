@@ -18,6 +18,7 @@ from suite_deploy import __version__, main
 from suite_deploy.errors import CouldNotRun, FoundFailures, InvalidInput, Problem
 from suite_deploy.settings import Settings, common_options
 from tests.checkout import ROOT
+from tests.signals import hear_signals
 
 HEAVY = {"pulumi", "ansible", "pydantic", "jinja2", "yaml", "rich"}
 
@@ -31,6 +32,7 @@ def python(program: str, **options: object) -> subprocess.Popen[str]:
         stderr=subprocess.PIPE,
         text=True,
         cwd="/",
+        preexec_fn=hear_signals,
     )
 
 

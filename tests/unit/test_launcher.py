@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 
 from tests.checkout import ROOT
+from tests.signals import hear_signals
 
 #: Stands in for a base Python: answers the launcher's question, makes environments quickly, counts its starts.
 STUB = """#!/bin/sh
@@ -91,6 +92,7 @@ class Bench:
             stderr=subprocess.PIPE,
             text=True,
             start_new_session=True,
+            preexec_fn=hear_signals,
         )
 
     def starts(self) -> int:
