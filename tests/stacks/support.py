@@ -118,6 +118,8 @@ def run_program(
     """
     monitor = Recorder(mocks)
     loop = asyncio.new_event_loop()
+    # what else failed beside the first error, which is raised, would be written out frame by frame at the end
+    loop.set_exception_handler(lambda _loop, _context: None)
     asyncio.set_event_loop(loop)
     settings.SETTINGS.rpc_manager.clear()
     settings.SETTINGS.outputs.clear()
