@@ -3,13 +3,21 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
+
+import click
 
 from ..paths import resource_root
 from .pages import write_all
 
+
+@click.command()
+@click.argument("root", required=False, type=click.Path(path_type=Path, file_okay=False, exists=True))
+def main(root: Path | None) -> None:
+    """Write every generated file below ROOT, the checkout unless given, and name each."""
+    for name in write_all(root or resource_root()):
+        click.echo(name)
+
+
 if __name__ == "__main__":
-    root = Path(sys.argv[1]) if len(sys.argv) > 1 else resource_root()
-    for name in write_all(root):
-        print(name)
+    main()
