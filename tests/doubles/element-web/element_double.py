@@ -6,6 +6,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import signal
 import sys
 from collections.abc import Mapping
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -94,6 +95,8 @@ def main() -> int:
     except OSError as error:
         print(f"element-web: ELEMENT_WEB_PORT: {error.strerror}", file=sys.stderr)
         return 1
+    # the first process of a container ignores what it does not handle
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     server.serve_forever()
     return 0
 

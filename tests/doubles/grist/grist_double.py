@@ -7,6 +7,7 @@ import logging
 import os
 import re
 import secrets
+import signal
 import sys
 from typing import Any
 
@@ -245,6 +246,8 @@ def main() -> int:
         print(f"grist: {refused}", file=sys.stderr)
         return 1
     listening = make_server("", settings.port, server.application(), threaded=True, request_handler=Quiet)
+    # the first process of a container ignores what it does not handle
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     log.info("Grist double on port %s", settings.port)
     listening.serve_forever()
     return 0

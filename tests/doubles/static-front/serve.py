@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import signal
 import sys
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
@@ -35,5 +36,7 @@ def handler(title: str, everywhere: bool) -> type[BaseHTTPRequestHandler]:
 
 
 if __name__ == "__main__":
+    # the first process of a container ignores what it does not handle
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     address = ("", 8080)
     ThreadingHTTPServer(address, handler(sys.argv[1], "--every-path" in sys.argv)).serve_forever()
