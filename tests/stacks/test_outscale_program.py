@@ -46,8 +46,8 @@ class Ids(pulumi.runtime.Mocks):
         raise AssertionError(f"the program asks {args.token}: it must know everything from the inventory")
 
 
-def run(folder: Path | str, *, preview: bool = False, home: Path | None = None, **config: str) -> Recorded:
-    chosen = {"SUITE_DEPLOY_INVENTORY": str(folder)} | ({"HOME": str(home)} if home else {})
+def run(folder: Path | str, *, preview: bool = False, **config: str) -> Recorded:
+    chosen = {"SUITE_DEPLOY_INVENTORY": str(folder)}
     settings = {f"suite:{key}": value for key, value in config.items()}
     return run_program(
         project_of("outscale"), Ids(), stack="agency", environment=chosen, config=settings, preview=preview
@@ -111,7 +111,7 @@ def test_buckets_are_made_where_the_clouds_store_is_named(
 
 def test_data_is_protected_and_nothing_else_is(made: Recorded) -> None:
     assert {item.type.removeprefix(PREFIX) for item in ours(made) if item.protect} == {"Volume"}
-    assert all(item.protect for item in made.of("Volume"))
+    assert all(item.protect and item.inputs["encrypted"] is True for item in made.of("Volume"))
 
 
 def test_protection_ends_when_that_is_asked_for(changed: Callable[..., Path]) -> None:
@@ -212,20 +212,6 @@ def test_a_preview_with_unknown_ids_registers_the_same(changed: Callable[..., Pa
     folder = changed()
     planned, real = run(folder, preview=True), run(folder)
     assert {item.name for item in planned.resources} == {item.name for item in real.resources}
-
-
-def test_the_accepted_example_previews(tmp_path: Path) -> None:
-    (tmp_path / ".ssh").mkdir()
-    (tmp_path / ".ssh" / "id_ed25519").touch()
-    (tmp_path / ".ssh" / "id_ed25519.pub").write_text(PUBLIC_KEY, encoding="utf-8")
-    recorded = run("example-outscale-accepted", preview=True, home=tmp_path)
-    assert {item.name for item in recorded.of("Vm")} == {"host-app-1", "host-data-1"}
-    assert all(item.inputs["encrypted"] is True for item in recorded.of("Volume"))
-
-
-def test_the_refused_example_is_refused_before_anything_is_registered() -> None:
-    with pytest.raises(pulumi.RunError, match="REG-00"):
-        run("example-outscale-refused", preview=True)
 
 
 def test_policies_find_nothing_in_what_the_program_registers(made: Recorded) -> None:
