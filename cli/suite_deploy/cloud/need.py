@@ -11,29 +11,16 @@ from typing import Any
 
 from ..errors import CouldNotRun
 from ..model.deployment import HostPlan
+from .counted import taken_by
 from .plan import Step
 
 #: Outscale's flavors say what they are: tina, generation, cores, memory in GiB, performance
 _TINA = re.compile(r"^tinav\d+\.c(\d+)r(\d+)(p\d)?$")
 #: clouds that sell 8 GB and mean it (8,000 MiB) still hold a host of 8 GiB
 _ROUNDING = 0.97
-#: last part of a type token → what it counts as, for types that are one of something and nothing more
-_ONE_OF = {
-    "Network": "networks",
-    "Net": "networks",
-    "Subnet": "subnets",
-    "Router": "routers",
-    "Port": "ports",
-    "SecGroup": "security groups",
-    "SecurityGroup": "security groups",
-    "SecGroupRule": "firewall rules",
-    "FloatingIp": "public addresses",
-    "PublicIp": "public addresses",
-    "ServerGroup": "groups of separate hosts",
-    "NatService": "NAT services",
-    "InternetService": "internet services",
-}
 _HOSTS = ("Instance", "Vm")
+#: clouds with a limit for each type of volume besides the one for all; elsewhere types have names of the cloud's own
+_LIMITS_BY_TYPE = "pulumi-python:dynamic/outscale:"
 
 
 @dataclass(frozen=True)
@@ -123,12 +110,8 @@ def needs(steps: Iterable[Step], known: Mapping[str, Size]) -> tuple[Counter[str
 
 
 def _taken(type: str, inputs: Mapping[str, Any], known: Mapping[str, Size], unknown: list[str]) -> Counter[str]:
-    last = type.rpartition(":")[2]
-    taken: Counter[str] = Counter()
-    if last in _ONE_OF:
-        taken[_ONE_OF[last]] += 1
-    if last in _HOSTS:
-        taken["hosts"] += 1
+    taken = Counter(taken_by(type))
+    if type.rpartition(":")[2] in _HOSTS:
         size = size_of(flavor_of(inputs), known)
         if size:
             taken["vCPU"] += size.vcpus
@@ -138,4 +121,6 @@ def _taken(type: str, inputs: Mapping[str, Any], known: Mapping[str, Size], unkn
     for disk in disks_of(type, inputs):
         taken["volumes"] += 1
         taken["volume GiB"] += disk.gib
+        if type.startswith(_LIMITS_BY_TYPE) and disk.type:
+            taken[f"{disk.type} volume GiB"] += disk.gib
     return taken
