@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -295,6 +296,25 @@ def test_a_volume_is_never_pulled_from_a_running_host(tenant: Tenant) -> None:
     engine.delete(VolumeLinkProvider(), link)
     (there,) = tenant.stand.cloud.living("Vm")
     assert there["State"] == "running" and not there["BlockDeviceMappings"]
+
+
+def test_a_volume_that_somebody_moved_to_another_host_is_left_there_at_once(tenant: Tenant) -> None:
+    engine, given = tenant.stand.engine, tenant.of_vm()
+    host = engine.create(VmProvider(), given)
+    other = {**given, "tags": tenant.stand.common("app-2")["tags"]}
+    theirs = engine.create(VmProvider(), other)
+    volume = tenant.make(VolumeProvider(), "data", subregionName=ZONE, size=10)
+    link = tenant.make(VolumeLinkProvider(), "link", volumeId=volume.id, vmId=host.id, deviceName="/dev/xvdb")
+    carry_out = tenant.stand.cloud.carry_out
+    carry_out("StopVms", {"VmIds": [host.id]})
+    carry_out("UnlinkVolume", {"VolumeId": volume.id})
+    carry_out("LinkVolume", {"VolumeId": volume.id, "VmId": theirs.id, "DeviceName": "/dev/xvdc"})
+    begun = time.monotonic()
+    engine.delete(VolumeLinkProvider(), link)
+    assert time.monotonic() - begun < 5, "nothing to wait for: limits are in minutes"
+    (kept,) = tenant.stand.cloud.living("Volume")
+    assert [item["VmId"] for item in kept["LinkedVolumes"]] == [theirs.id]
+    assert tenant.stand.server.count("UnlinkVolume") == 0
 
 
 def test_a_volume_of_another_host_is_not_taken(tenant: Tenant) -> None:

@@ -90,6 +90,10 @@ class Provider(ResourceProvider, Generic[Given]):
         """(property, why) of changes that must be refused, because neither changing nor replacing would be right."""
         return []
 
+    def is_others(self, live: Answer, properties: Mapping[str, Any]) -> bool:
+        """Whether what is there now belongs to something else, so that ours is gone already."""
+        return False
+
     def drifted(self, old: Mapping[str, Any]) -> bool:
         """Whether a computed property shows that it must be put right (a host that somebody stopped)."""
         return False
@@ -173,7 +177,7 @@ class Provider(ResourceProvider, Generic[Given]):
 
         def gone() -> bool | None:
             live = self.known(client, _id)
-            if live is None or live.get("State") in _ENDED:
+            if live is None or live.get("State") in _ENDED or self.is_others(live, _props):
                 return True
             if live.get("State") not in self.gone:
                 hindered[:] = self._hindrance(client, live, _props)

@@ -17,7 +17,6 @@ from pydantic.alias_generators import to_camel
 UNKNOWN = "04da6b54-80e4-46f7-96ec-b56ff0331ba9"
 #: the engine's own property beside ours
 PROVIDER_KEY = "__provider"
-REGIONS = ("cloudgouv-eu-west-1", "eu-west-2", "us-east-2", "us-west-1", "ap-northeast-1")
 
 
 def _network(value: str) -> str:

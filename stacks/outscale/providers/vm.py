@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import base64
+import re
 from collections.abc import Mapping
 from typing import Any, Literal
 
@@ -17,6 +18,7 @@ from .resource import OutscaleResource
 from .token import TokenProvider
 
 ROOT_DEVICE = "/dev/sda1"
+_FLAGLESS = re.compile(r"^tinav\d+\.c\d+r\d+$")
 
 
 class VmInputs(Inputs):
@@ -73,7 +75,7 @@ class VmProvider(TokenProvider[VmInputs]):
             client.read("UpdateVm", VmId=id_, SecurityGroupIds=list(new.security_group_ids))
         if live.get("KeypairName") != new.keypair_name:
             client.read("UpdateVm", VmId=id_, KeypairName=new.keypair_name)
-        if live.get("VmType") != new.vm_type:
+        if full_type(live.get("VmType")) != full_type(new.vm_type):
             with powered_off(client, id_):
                 client.read("UpdateVm", VmId=id_, VmType=new.vm_type)
 
@@ -87,6 +89,11 @@ class VmProvider(TokenProvider[VmInputs]):
             "privateIp": live.get("PrivateIp"),
             "state": live.get("State"),
         }
+
+    def same(self, name: str, old: Mapping[str, Any], new: Mapping[str, Any]) -> bool:
+        if name == "vmType":
+            return full_type(old.get(name)) == full_type(new.get(name))
+        return super().same(name, old, new)
 
     def drifted(self, old: Mapping[str, Any]) -> bool:
         return old.get("state") == "stopped"
@@ -115,6 +122,14 @@ class Vm(OutscaleResource, module="outscale", name="Vm"):
 
     provider = VmProvider()
     computed = ("privateIp", "state")
+
+
+def full_type(vm_type: Any) -> Any:
+    """A VM type as the API answers it: without a performance flag it means `p2`, and is shown with it.
+
+    Source: https://docs.outscale.com/en/userguide/3DS-OUTSCALE-Offering-Refinements-(API-Behavior).html
+    """
+    return f"{vm_type}p2" if isinstance(vm_type, str) and _FLAGLESS.match(vm_type) else vm_type
 
 
 def _section(tags: Mapping[str, str]) -> str:

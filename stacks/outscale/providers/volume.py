@@ -44,6 +44,8 @@ class VolumeProvider(TokenProvider[VolumeInputs]):
     ignored = frozenset(("encrypted",))
     collection, filter, key = "Volumes", "VolumeIds", "VolumeId"
     ready = frozenset(("available", "in-use"))
+    # The API grows a volume, or moves it to another type, after it has answered.
+    limit = LONG
 
     def send(self, client: Client, inputs: VolumeInputs, token: str) -> Answer:
         made: Answer = client.read(
@@ -156,9 +158,13 @@ class VolumeLinkProvider(Provider[VolumeLinkInputs]):
     def _as_asked(self, live: Answer | None, inputs: VolumeLinkInputs) -> Answer | None:
         return live if live is not None and _link(live).get("State") == "attached" else None
 
+    def is_others(self, live: Answer, properties: Mapping[str, Any]) -> bool:
+        # Somebody moved the volume to another host: our link is gone, theirs is not ours to cut or to wait for.
+        return bool(_link(live).get("VmId") != properties.get("vmId"))
+
     def remove(self, client: Client, live: Answer, properties: Mapping[str, Any]) -> None:
         link = _link(live)
-        if link.get("State") == "detaching" or link.get("VmId") != properties.get("vmId"):
+        if link.get("State") == "detaching":
             return
         # A mounted volume is never pulled: its host is shut down properly, and started again.
         with powered_off(client, str(link["VmId"])):

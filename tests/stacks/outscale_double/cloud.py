@@ -44,12 +44,12 @@ FILTERS: dict[str, Callable[[Data], list[Any]]] = {
 
 @dataclass
 class Thing:
-    """Something that exists. since: when it was made. then: state → (seconds after `since`, next state)."""
+    """Something that exists. since: when it was made. due: (moment, the state it reaches then, or what changes)."""
 
     kind: str
     data: Data
     since: float = field(default_factory=time.monotonic)
-    due: list[tuple[float, str]] = field(default_factory=list)
+    due: list[tuple[float, str | Data]] = field(default_factory=list)
 
 
 class Cloud:
@@ -134,8 +134,8 @@ class Cloud:
             raise missing("5057", f"{kind} {identity} is {thing.data['State']}")
         return thing.data
 
-    def later(self, identity: str, state: str) -> None:
-        """Let something reach a state after the delay."""
+    def later(self, identity: str, state: str | Data) -> None:
+        """Let something reach a state, or change, after the delay."""
         self.things[identity].due.append((time.monotonic() + self.delay, state))
 
     def forget(self, identity: str) -> None:
@@ -166,7 +166,9 @@ class Cloud:
         for identity, thing in list(self.things.items()):
             for moment, state in [item for item in thing.due if item[0] <= now]:
                 thing.due.remove((moment, state))
-                if state == "gone":
+                if isinstance(state, dict):
+                    thing.data.update(state)
+                elif state == "gone":
                     self.forget(identity)
                 elif state == "detached":
                     thing.data.update(State="available", LinkedVolumes=[])

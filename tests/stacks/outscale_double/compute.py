@@ -6,12 +6,14 @@ from __future__ import annotations
 import base64
 import hashlib
 import ipaddress
+import re
 
 from .cloud import Cloud, Data
 from .network import release
 from .refusal import conflict, invalid, missing, state, too_many
 
 ZONES = "abc"
+_UPDATED = {"Size", "VolumeType", "Iops"}
 
 
 class Hosts:
@@ -41,8 +43,7 @@ class Hosts:
                 return {"Vms": [self.cloud.shown(other["VmId"])]}
         if wanted["ImageId"] not in self.cloud.images:
             raise missing("5023", f"{wanted['ImageId']} does not exist")
-        if wanted.get("VmType") not in self.cloud.vm_types:
-            raise missing("5024", "no-such-instance-type")
+        vm_type = self._full(wanted.get("VmType", ""))
         subnet = self.cloud.get("Subnet", wanted["SubnetId"])
         names = [item["KeypairName"] for item in self.cloud.all("Keypair")]
         if wanted.get("KeypairName") not in names:
@@ -56,7 +57,7 @@ class Hosts:
             {
                 "ClientToken": token,
                 "ImageId": wanted["ImageId"],
-                "VmType": wanted["VmType"],
+                "VmType": vm_type,
                 "KeypairName": wanted["KeypairName"],
                 "SubnetId": subnet["SubnetId"],
                 "NetId": subnet["NetId"],
@@ -76,11 +77,10 @@ class Hosts:
     def UpdateVm(self, wanted: Data) -> Data:
         host = self.cloud.get("Vm", wanted["VmId"])
         if "VmType" in wanted:
-            if wanted["VmType"] not in self.cloud.vm_types:
-                raise missing("5024", "no-such-instance-type")
+            vm_type = self._full(wanted["VmType"])
             if host["State"] != "stopped":
                 raise state("6006", "the VM must be stopped")
-            host["VmType"] = wanted["VmType"]
+            host["VmType"] = vm_type
         if "SecurityGroupIds" in wanted:
             host["SecurityGroups"] = _groups(
                 [self.cloud.get("SecurityGroup", one) for one in wanted["SecurityGroupIds"]]
@@ -127,6 +127,13 @@ class Hosts:
             self.cloud.later(host["VmId"], "terminated")
         return {"Vms": [_change(host, "stopped") for host in hosts]}
 
+    def _full(self, vm_type: str) -> str:
+        """A type with its performance flag, which is "high" when none is asked for."""
+        full = vm_type if re.search(r"p\d$", vm_type) else f"{vm_type}p2"
+        if full not in self.cloud.vm_types:
+            raise missing("5024", "no-such-instance-type")
+        return full
+
     def _lose_address(self, host: str) -> None:
         for address in self.cloud.all("PublicIp"):
             if address.get("VmId") == host:
@@ -167,7 +174,8 @@ class Volumes:
         volume = self.cloud.get("Volume", wanted["VolumeId"])
         if wanted.get("Size", volume["Size"]) < volume["Size"]:
             raise invalid("4125", "a volume cannot shrink")
-        volume.update({key: wanted[key] for key in ("Size", "VolumeType", "Iops") if key in wanted})
+        # "not instantaneous, the response displays the previous value", says the description
+        self.cloud.later(volume["VolumeId"], {key: wanted[key] for key in _UPDATED & wanted.keys()})
         return {"Volume": self.cloud.shown(volume["VolumeId"])}
 
     def LinkVolume(self, wanted: Data) -> Data:
