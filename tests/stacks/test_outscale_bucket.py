@@ -4,8 +4,10 @@
 from __future__ import annotations
 
 import os
+import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from typing import Any
 
 import boto3
@@ -135,6 +137,38 @@ def test_a_store_nobody_answers_at_is_said(stand: Stand) -> None:
     dead = {**stand.properties("dead"), "endpoint": "http://127.0.0.1:9"}
     with pytest.raises(Refused, match="head_bucket: http://127.0.0.1:9 cannot be reached"):
         stand.engine.create(BucketProvider(), dead)
+
+
+class _Refusing(BaseHTTPRequestHandler):
+    """As OOS answers a key of an EIM user: HEAD without a body, the rest with the code."""
+
+    def do_HEAD(self) -> None:
+        self.send_response(404 if "unseen" in self.path else 403)
+        self.end_headers()
+
+    def do_PUT(self) -> None:
+        body = b"<Error><Code>InvalidAccessKeyId</Code><Message>not in our records</Message></Error>"
+        self.send_response(403)
+        self.send_header("x-amz-request-id", "request-1")
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, format: str, *args: Any) -> None:
+        """Quiet."""
+
+
+@pytest.mark.parametrize("name", ["seen", "unseen"])
+def test_a_key_of_an_eim_user_is_said_to_be_none_for_buckets(stand: Stand, name: str) -> None:
+    server = HTTPServer(("127.0.0.1", 0), _Refusing)
+    threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
+    refused = {**stand.properties(name), "endpoint": f"http://127.0.0.1:{server.server_port}"}
+    try:
+        with pytest.raises(Refused, match=r"of an EIM user: .* root user only|root user only, none of EIM.*request-1"):
+            stand.engine.create(BucketProvider(), refused)
+    finally:
+        server.shutdown()
+        server.server_close()
 
 
 def test_settings_of_amazons_tools_have_no_say(stand: Stand) -> None:

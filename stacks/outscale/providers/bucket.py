@@ -1,5 +1,10 @@
 # SPDX-License-Identifier: MIT
-"""Buckets of Outscale's object storage (OOS), which speaks S3."""
+"""Buckets of Outscale's object storage (OOS), which speaks S3.
+
+There are no keys per bucket: EIM users "cannot interact with OOS, regardless of their policies", only the root user
+can, whose keys open the whole account. So none is made: operators supply keys of another account that they let in.
+Source: https://docs.outscale.com/en/userguide/EIM-Policy-Generator.html
+"""
 
 from __future__ import annotations
 
@@ -109,7 +114,11 @@ class Store:
         except ApiError as error:
             if error.status != 403:
                 raise
-            said = f"bucket {name}: these keys may not look at it, or the name is another account's"
+            # An answer to HEAD has no body, so nobody says which of the two it is.
+            said = (
+                f"bucket {name}: the name is another account's, or these keys are of an EIM user: "
+                "the object store takes those of an account's root user only"
+            )
             raise NotUnique(f"{said} ({error})") from None
         versions = self._ask("get_bucket_versioning", Bucket=name) or {}
         rules = (self._ask("get_bucket_encryption", Bucket=name) or {}).get("ServerSideEncryptionConfiguration", {})

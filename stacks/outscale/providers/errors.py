@@ -10,6 +10,7 @@ _HINTS = {
     "13": "The account is locked for 60 seconds after wrong sign-ins: correct the keys, wait, and run it again.",
     "14": "The account's API access rules refuse this machine's address or want a certificate.",
     **dict.fromkeys(("6", "24", "25"), "Too many requests at once: run it again in a few minutes."),
+    "InvalidAccessKeyId": "The object store takes keys of an account's root user only, none of EIM users.",
     "5024": "No such VM type: `flavor` of the host is one of Outscale's, like tinav6.c4r16p2.",
     "AccessDenied": "The keys are good, but may not do this: ask for the right, or use other keys.",
     "TooManyResources": "The account's quota is used up: remove something, or have it raised, then run it again.",
