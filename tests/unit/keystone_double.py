@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: MIT
-"""A double of an OpenStack cloud's interfaces: sign-in, catalogue, flavors and quota; nothing can be made on it."""
+"""A double of an OpenStack cloud's interfaces: sign-in, catalogue, flavors, images, networks and quota.
+
+Nothing can be made on it.
+"""
 
 from __future__ import annotations
 
@@ -16,12 +19,24 @@ USER, PASSWORD, PROJECT = "ops", "not-for-anyone", "9c4693dce56b493b9b83197d900f
 
 @dataclass
 class Keystone:
-    """What it knows. hide: paths that answer 404, as some clouds' do."""
+    """What it knows. hide: paths that answer 404, as some clouds' do.
+
+    others: further regions of the catalogue. flavors: name → processors, MiB, GiB of disk. cores: limit and how many
+    are in use. images, external_networks: names.
+    """
 
     url: str = ""
     region: str = "se-sto"
+    others: tuple[str, ...] = ()
     requests: list[str] = field(default_factory=list)
     hide: tuple[str, ...] = ()
+    password: str = PASSWORD
+    flavors: dict[str, tuple[int, int, int]] = field(
+        default_factory=lambda: {"b3-8": (2, 8000, 50), "b3-16": (4, 16000, 50)}
+    )
+    cores: tuple[int, int] = (20, 8)
+    images: tuple[str, ...] = ()
+    external_networks: tuple[str, ...] = ()
 
     def answer(self, method: str, path: str, body: Any) -> tuple[int, Any, dict[str, str]]:
         self.requests.append(f"{method} {path}")
@@ -33,14 +48,15 @@ class Keystone:
         answers: dict[str, Any] = {
             "/v3": {"version": self._version("v3.14", "/v3/")},
             "/compute/v2.1": {"version": self._version("v2.1", "/compute/v2.1/", version="2.90", min_version="2.1")},
-            "/compute/v2.1/flavors/detail": {
-                "flavors": [self._flavor("b3-8", 2, 8000), self._flavor("b3-16", 4, 16000)]
-            },
+            "/compute/v2.1/flavors/detail": {"flavors": [self._flavor(name) for name in self.flavors]},
             "/compute/v2.1/limits": {"limits": {"rate": [], "absolute": self._compute()}},
             f"/volume/v3/{PROJECT}": {"versions": [self._version("v3.0", f"/volume/v3/{PROJECT}/", version="3.70")]},
             f"/volume/v3/{PROJECT}/limits": {"limits": {"rate": [], "absolute": self._volumes()}},
             "/network": {"versions": [self._version("v2.0", "/network/v2.0/")]},
             "/network/v2.0": {"resources": []},
+            "/network/v2.0/networks": {"networks": [self._network(name) for name in self.external_networks]},
+            "/image": {"versions": [self._version("v2.16", "/image/v2/")]},
+            "/image/v2/images": {"images": [self._image(name) for name in self.images]},
             f"/network/v2.0/quotas/{PROJECT}/details": {"quota": self._networks()},
             f"/network/v2.0/quotas/{PROJECT}/details.json": {"quota": self._networks()},
         }
@@ -48,12 +64,13 @@ class Keystone:
 
     def _sign_in(self, body: Any) -> tuple[int, Any, dict[str, str]]:
         user = body["auth"]["identity"]["password"]["user"]
-        if (user["name"], user["password"]) != (USER, PASSWORD):
+        if (user["name"], user["password"]) != (USER, self.password):
             return 401, {"error": {"code": 401, "message": "The request you have made requires authentication."}}, {}
         kinds = {
             "compute": f"{self.url}/compute/v2.1",
             "block-storage": f"{self.url}/volume/v3/{PROJECT}",
             "network": f"{self.url}/network",
+            "image": f"{self.url}/image",
             "identity": f"{self.url}/v3",
         }
         catalogue = [
@@ -62,7 +79,8 @@ class Keystone:
                 "name": kind,
                 "id": kind,
                 "endpoints": [
-                    {"id": kind, "interface": "public", "region": self.region, "region_id": self.region, "url": url}
+                    {"id": f"{kind}-{name}", "interface": "public", "region": name, "region_id": name, "url": url}
+                    for name in (self.region, *self.others)
                 ],
             }
             for kind, url in kinds.items()
@@ -81,15 +99,22 @@ class Keystone:
     def _version(self, name: str, path: str, **more: str) -> dict[str, Any]:
         return {"id": name, "status": "CURRENT", "links": [{"rel": "self", "href": f"{self.url}{path}"}], **more}
 
-    def _flavor(self, name: str, vcpus: int, ram: int) -> dict[str, Any]:
-        return {"id": f"id-of-{name}", "name": name, "vcpus": vcpus, "ram": ram, "disk": 50, "links": []}
+    def _flavor(self, name: str) -> dict[str, Any]:
+        vcpus, ram, disk = self.flavors[name]
+        return {"id": f"id-of-{name}", "name": name, "vcpus": vcpus, "ram": ram, "disk": disk, "links": []}
+
+    def _network(self, name: str) -> dict[str, Any]:
+        return {"id": f"id-of-{name}", "name": name, "router:external": True, "status": "ACTIVE"}
+
+    def _image(self, name: str) -> dict[str, Any]:
+        return {"id": f"id-of-{name}", "name": name, "status": "active", "disk_format": "qcow2"}
 
     def _compute(self) -> dict[str, int]:
         return {
             "maxTotalInstances": 10,
             "totalInstancesUsed": 3,
-            "maxTotalCores": 20,
-            "totalCoresUsed": 8,
+            "maxTotalCores": self.cores[0],
+            "totalCoresUsed": self.cores[1],
             "maxTotalRAMSize": -1,
             "totalRAMUsed": 16000,
             "maxServerGroups": 10,
@@ -133,7 +158,7 @@ def serve(keystone: Keystone) -> Iterator[Keystone]:
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     keystone.url = f"http://127.0.0.1:{server.server_port}"
-    threading.Thread(target=server.serve_forever, daemon=True).start()
+    threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
     try:
         yield keystone
     finally:

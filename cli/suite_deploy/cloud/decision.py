@@ -16,6 +16,7 @@ from .plan import Step, counts
 from .prices import Cost, monthly, read_prices
 from .room import Left, Room, ask
 
+_CLOSED = "the rest of the plan is known once the region is open"
 _COLUMNS = ("create", "change", "replace", "remove", "keep")
 
 
@@ -38,6 +39,7 @@ class Decision:
     """The plan, the quota and the cost.
 
     unknown_flavors: names the cloud does not list. silent: what it did not say. flavor_form: how it writes flavors.
+    closed: whether the plan only opens the region, and the rest of it follows.
     """
 
     steps: tuple[Step, ...]
@@ -47,6 +49,7 @@ class Decision:
     flavors: tuple[Size, ...] = ()
     silent: tuple[str, ...] = ()
     flavor_form: str = ""
+    closed: bool = False
 
     def refuse(self) -> None:
         """Raise CouldNotRun when data would be lost, a flavor is unknown or the cloud has no room."""
@@ -134,8 +137,18 @@ def weigh(deployment: Deployment, steps: list[Step], room: Room) -> Decision:
     """The same from what the cloud said."""
     wanted, unknown = needs(steps, room.flavors)
     rows = tuple(Row(what, count, room.left.get(what)) for what, count in sorted(wanted.items()))
-    cost = monthly(steps, read_prices(deployment.directory), room.flavors)
-    return Decision(tuple(steps), rows, cost, tuple(unknown), _distinct(room.flavors), room.silent, room.flavor_form)
+    prices = read_prices(deployment.directory)
+    cost = Cost(None, unknown=(_CLOSED,)) if room.closed else monthly(steps, prices, room.flavors)
+    return Decision(
+        steps=tuple(steps),
+        rows=rows,
+        cost=cost,
+        unknown_flavors=tuple(unknown),
+        flavors=_distinct(room.flavors),
+        silent=room.silent,
+        flavor_form=room.flavor_form,
+        closed=room.closed,
+    )
 
 
 def _distinct(flavors: Mapping[str, Size]) -> tuple[Size, ...]:

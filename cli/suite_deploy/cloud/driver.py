@@ -88,6 +88,7 @@ class CloudDriver:
         exports = self._carry_out(stack, progress)
         if AGAIN in exports:
             progress(str(exports[AGAIN]))
+            self._after_opening(progress)
             exports = self._carry_out(stack, progress)
         outputs = self._read(exports)
         self._write_secrets(exports)
@@ -193,11 +194,24 @@ class CloudDriver:
             return
         from .room import ask
 
-        flavors = ask(self.deployment, self.credentials()).flavors
-        chosen = read_flavors(self.state) | {size_key(host): smallest(host, flavors.values()).name for host in unsized}
+        room = ask(self.deployment, self.credentials())
+        if room.closed:
+            # All the program can do now is open the region; the sizes are chosen once it is.
+            return
+        found = room.flavors.values()
+        chosen = read_flavors(self.state) | {size_key(host): smallest(host, found).name for host in unsized}
         _write(self.state / FLAVORS, json.dumps(chosen, indent=1, sort_keys=True) + "\n", 0o644)
         hosts = (replace(host, flavor=host.flavor or chosen.get(size_key(host))) for host in self.deployment.hosts)
         self.deployment = replace(self.deployment, hosts=tuple(hosts))
+
+    def _after_opening(self, progress: Progress) -> None:
+        """What could not be asked before the program opened the region."""
+        from .room import wait_until_open
+
+        infrastructure = self.infrastructure
+        if isinstance(infrastructure, Ovh):
+            wait_until_open(infrastructure, self.credentials(), progress)
+        self._choose_flavors()
 
     def _environment(self, engine: Engine, credentials: Credentials, passphrase: str, prefix: Path) -> dict[str, str]:
         """Everything the engine and its children may know."""

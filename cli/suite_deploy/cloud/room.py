@@ -3,16 +3,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from ..errors import CouldNotRun
 from ..model.deployment import Deployment
+from ..model.outputs import Progress
 from ..model.suite import Cloud, OpenStack, Outscale, Ovh
 from ..paths import share_import
 from .credentials import Credentials
 from .need import Size
+from .ovhapi import Interface
 
 #: OVHcloud's sign-in for the public cloud, by the company of the account; source: OVHcloud's guides
 OVH_AUTH = {
@@ -59,13 +63,15 @@ class Room:
     """What a cloud has.
 
     flavors: by name and by id. left: what is counted → quota. silent: why something is absent. flavor_form: how a
-    flavor is written at a cloud that is not asked for its list.
+    flavor is written at a cloud that is not asked for its list. closed: whether the project has yet to open the region,
+    so that nobody can say what it has.
     """
 
     flavors: Mapping[str, Size] = field(default_factory=dict)
     left: Mapping[str, Left] = field(default_factory=dict)
     silent: tuple[str, ...] = ()
     flavor_form: str = ""
+    closed: bool = False
 
 
 def auth_url(infrastructure: Cloud) -> str:
@@ -82,11 +88,11 @@ def ask(deployment: Deployment, credentials: Credentials) -> Room:
     """Flavors and quota of the cloud. Raises CouldNotRun for credentials refused, a region unknown, no answer."""
     infrastructure = deployment.suite.infrastructure
     assert isinstance(infrastructure, Cloud)
-    return (
-        _outscale(infrastructure, credentials)
-        if deployment.driver == "outscale"
-        else _openstack(infrastructure, credentials)
-    )
+    if isinstance(infrastructure, Outscale):
+        return _outscale(infrastructure, credentials)
+    if isinstance(infrastructure, Ovh):
+        return _ovh(infrastructure, credentials)
+    return _openstack(infrastructure, credentials)
 
 
 def connect(infrastructure: Cloud, credentials: Credentials) -> Any:
@@ -121,16 +127,67 @@ def connect(infrastructure: Cloud, credentials: Credentials) -> Any:
     )
 
 
-def _openstack(infrastructure: Cloud, credentials: Credentials) -> Room:
-    from keystoneauth1 import exceptions as refused
-    from openstack import exceptions as failed
+def own_interface(infrastructure: Ovh, credentials: Credentials) -> Interface:
+    """OVHcloud's own interface, besides OpenStack's."""
+    return Interface(infrastructure.endpoint, infrastructure.project, credentials.variables)
 
-    where = f"{auth_url(infrastructure)}, region {infrastructure.region}"
+
+def is_open(own: Interface, region: str) -> bool:
+    """Whether a region is open for the project. Raises CouldNotRun for one that it cannot open either."""
+    opened = own.regions()
+    if region in opened:
+        return True
+    closed = own.closed_regions()
+    if region not in closed:
+        raise CouldNotRun(
+            f"infrastructure.region: OVHcloud has no region {region!r} for this project.\n"
+            f"  Open: {', '.join(sorted(opened)) or 'none'}. It may open: {', '.join(sorted(closed)) or 'none'}.\n"
+            f"  {_REGION}"
+        )
+    return False
+
+
+def _ovh(infrastructure: Ovh, credentials: Credentials) -> Room:
+    own, region = own_interface(infrastructure, credentials), infrastructure.region
+    if not is_open(own, region):
+        listed_regions(infrastructure, credentials)
+        return Room(silent=(f"flavors and quota: the project has yet to open the region {region}",), closed=True)
+    found = _openstack(infrastructure, credentials, _JUST_OPENED)
+    gateways = own.gateways(region)
+    if gateways is None:
+        return replace(found, silent=(*found.silent, "quota of gateways"))
+    return replace(found, left={**found.left, "gateways": _limit(*gateways)})
+
+
+def wait_until_open(
+    infrastructure: Ovh, credentials: Credentials, progress: Progress, *, patience: float = 600.0, pause: float = 10.0
+) -> None:
+    """Wait until a region that was just opened works and OpenStack lists it.
+
+    patience, pause: seconds, altogether and between two questions. Raises CouldNotRun when it takes longer.
+    """
+    own, region, end = own_interface(infrastructure, credentials), infrastructure.region, time.monotonic() + patience
+    while not (own.is_up(region) and region in listed_regions(infrastructure, credentials)):
+        if time.monotonic() + pause > end:
+            raise CouldNotRun(
+                f"the region {region} was opened, and does not work yet after {patience / 60:.0f} minutes.\n"
+                "  Nothing else was made. Run the same command again later: it goes on from there."
+            )
+        progress(f"waiting for the region {region}")
+        time.sleep(pause)
+
+
+def listed_regions(infrastructure: Cloud, credentials: Credentials) -> list[str]:
+    """Sign in, and what OpenStack's catalogue has for the account. Raises CouldNotRun."""
+    with _explained(infrastructure, "the cloud could not be asked for its regions"):
+        return _catalogue(connect(infrastructure, credentials))
+
+
+def _openstack(infrastructure: Cloud, credentials: Credentials, hint: str = "") -> Room:
     silent: list[str] = []
-    try:
+    with _explained(infrastructure, "the cloud could not be asked for its quota"):
         cloud = connect(infrastructure, credentials)
-        cloud.session.get_token()
-        _require_region(cloud, infrastructure.region)
+        _require_region(cloud, infrastructure.region, hint or _REGION)
         flavors: dict[str, Size] = {}
         for item in cloud.compute.flavors():
             size = Size(str(item.name), int(item.vcpus), int(item.ram))
@@ -138,6 +195,18 @@ def _openstack(infrastructure: Cloud, credentials: Credentials) -> Room:
         left = _compute(cloud.compute.get_limits().absolute)
         left |= _maybe("volumes", silent, lambda: _volumes(cloud.block_storage.get_limits().absolute))
         left |= _maybe("networks", silent, lambda: _networks(cloud))
+    return Room(flavors, left, tuple(silent))
+
+
+@contextmanager
+def _explained(infrastructure: Cloud, otherwise: str) -> Iterator[None]:
+    """What OpenStack's client raises, as CouldNotRun. otherwise: what to say of a failure of no kind of its own."""
+    from keystoneauth1 import exceptions as refused
+    from openstack import exceptions as failed
+
+    where = f"{auth_url(infrastructure)}, region {infrastructure.region}"
+    try:
+        yield
     except refused.Unauthorized as error:
         raise CouldNotRun(_said(where, "the cloud does not accept the credentials", error, _CREDENTIALS)) from None
     except refused.EndpointNotFound as error:
@@ -145,13 +214,13 @@ def _openstack(infrastructure: Cloud, credentials: Credentials) -> Room:
     except refused.ConnectFailure as error:
         raise CouldNotRun(_said(where, "the cloud does not answer", error, _AGAIN)) from None
     except (refused.ClientException, failed.SDKException) as error:
-        raise CouldNotRun(_said(where, "the cloud could not be asked for its quota", error, "")) from None
-    return Room(flavors, left, tuple(silent))
+        raise CouldNotRun(_said(where, otherwise, error, "")) from None
 
 
 _CREDENTIALS = "What is used, without its values: suite-deploy doctor NAME"
 _REGION = "Compare infrastructure.region with the cloud's own list; regions are case-sensitive."
 _AGAIN = "Nothing was touched. Run the same command again once it answers; see suite-deploy doctor NAME."
+_JUST_OPENED = "The project has opened it, so OpenStack will list it soon: run the same command again in a few minutes."
 
 
 def _said(where: str, what: str, error: Exception, step: str) -> str:
@@ -164,15 +233,20 @@ def _said(where: str, what: str, error: Exception, step: str) -> str:
     )
 
 
-def _require_region(cloud: Any, region: str) -> None:
+def _require_region(cloud: Any, region: str, step: str) -> None:
     """Raise CouldNotRun when the account's catalogue does not have the region, naming those it has."""
-    catalogue = cloud.session.auth.get_access(cloud.session).service_catalog.catalog
-    regions = sorted({str(point.get("region")) for entry in catalogue for point in entry.get("endpoints", ())})
+    regions = _catalogue(cloud)
     if regions and region not in regions:
         raise CouldNotRun(
             f"infrastructure.region: the cloud has no region {region!r} for this account.\n"
-            f"  There is: {', '.join(regions)}.\n  {_REGION}"
+            f"  There is: {', '.join(regions)}.\n  {step}"
         )
+
+
+def _catalogue(cloud: Any) -> list[str]:
+    """The regions in the catalogue that comes with signing in."""
+    catalogue = cloud.session.auth.get_access(cloud.session).service_catalog.catalog
+    return sorted({str(point.get("region")) for entry in catalogue for point in entry.get("endpoints", ())})
 
 
 def _maybe(what: str, silent: list[str], read: Callable[[], dict[str, Left]]) -> dict[str, Left]:
