@@ -8,7 +8,7 @@ import contextlib
 import os
 import runpy
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -111,12 +111,13 @@ def run_program(
     environment: Mapping[str, str],
     config: Mapping[str, str] | None = None,
     preview: bool = False,
+    recorder: Callable[[pulumi.runtime.Mocks], Recorder] = Recorder,
 ) -> Recorded:
     """Run `project`/__main__.py, unmodified. Raises what the program raises.
 
     environment: added to this process's while it runs. config: full key (`suite:inventory`) → value.
     """
-    monitor = Recorder(mocks)
+    monitor = recorder(mocks)
     loop = asyncio.new_event_loop()
     # what else failed beside the first error, which is raised, would be written out frame by frame at the end
     loop.set_exception_handler(lambda _loop, _context: None)
