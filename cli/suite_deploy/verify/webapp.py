@@ -4,17 +4,41 @@
 from __future__ import annotations
 
 import time
-from typing import Any
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from typing import Any, Protocol, TypeVar
 from urllib.parse import urlsplit
 
 import requests
 
 from ..model.deployment import Component
 from .people import Person
-from .web import TIMEOUT, Browser, query
+from .web import TIMEOUT, Browser, Web, query
 
 #: Django's names for its cookie and its header
 _CSRF_COOKIE, _CSRF_HEADER = "csrftoken", "X-CSRFToken"
+
+
+class Tidy(Protocol):
+    """Somebody who removes what they made."""
+
+    def clean_up(self) -> None: ...
+
+
+Someone = TypeVar("Someone", bound=Tidy)
+
+
+@contextmanager
+def newcomers(web: Web, make: Callable[[Browser], Someone]) -> Iterator[Callable[[], Someone]]:
+    """A function that opens a browser for somebody new, as often as it is called; at the end they clean up."""
+    with ExitStack() as stack:
+
+        def newcomer() -> Someone:
+            made = make(stack.enter_context(web.browser()))
+            stack.callback(made.clean_up)
+            return made
+
+        yield newcomer
 
 
 class WebApp:

@@ -6,14 +6,13 @@ from __future__ import annotations
 import time
 import uuid
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
 from typing import Any
 
 import pytest
 
 from suite_deploy.model.deployment import Component
 from suite_deploy.verify.web import Web
-from suite_deploy.verify.webapp import WebApp
+from suite_deploy.verify.webapp import WebApp, newcomers
 from suite_deploy.verify.websocket import Closed, WebSocket
 
 API = "/api/v1.0/"
@@ -97,14 +96,8 @@ def _text(value: str) -> bytes:
 @pytest.fixture
 def new_writer(component: Component, web: Web) -> Iterator[Callable[[], Writer]]:
     """A function that opens browsers in Docs."""
-    with ExitStack() as stack:
-
-        def make() -> Writer:
-            writer = Writer(component, web, stack.enter_context(web.browser()))
-            stack.callback(writer.clean_up)
-            return writer
-
-        yield make
+    with newcomers(web, lambda browser: Writer(component, web, browser)) as newcomer:
+        yield newcomer
 
 
 @pytest.fixture

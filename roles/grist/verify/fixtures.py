@@ -16,6 +16,7 @@ from suite_deploy.model.deployment import Component
 from suite_deploy.secrets.value import Secret
 from suite_deploy.verify.people import Person
 from suite_deploy.verify.web import TIMEOUT, Browser, Web, query
+from suite_deploy.verify.webapp import newcomers
 
 #: Grist answers a signed-in browser's writing only with this
 _MARK = {"X-Requested-With": "XMLHttpRequest"}
@@ -116,14 +117,8 @@ def _answer(response: requests.Response, method: str, path: str) -> Any:
 @pytest.fixture
 def new_grist_user(component: Component, web: Web) -> Iterator[Callable[[], GristUser]]:
     """A function that opens browsers in Grist."""
-    with ExitStack() as stack:
-
-        def make() -> GristUser:
-            user = GristUser(component, stack.enter_context(web.browser()))
-            stack.callback(user.clean_up)
-            return user
-
-        yield make
+    with newcomers(web, lambda browser: GristUser(component, browser)) as newcomer:
+        yield newcomer
 
 
 @pytest.fixture

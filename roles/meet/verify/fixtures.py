@@ -5,14 +5,13 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
 from typing import Any
 
 import pytest
 
 from suite_deploy.model.deployment import Component
 from suite_deploy.verify.web import Browser, Web
-from suite_deploy.verify.webapp import WebApp
+from suite_deploy.verify.webapp import WebApp, newcomers
 
 API = "/api/v1.0/"
 
@@ -39,14 +38,8 @@ class Attendee(WebApp):
 @pytest.fixture
 def new_attendee(component: Component, web: Web) -> Iterator[Callable[[], Attendee]]:
     """A function that opens browsers in Visio."""
-    with ExitStack() as stack:
-
-        def make() -> Attendee:
-            attendee = Attendee(component, stack.enter_context(web.browser()))
-            stack.callback(attendee.clean_up)
-            return attendee
-
-        yield make
+    with newcomers(web, lambda browser: Attendee(component, browser)) as newcomer:
+        yield newcomer
 
 
 @pytest.fixture
