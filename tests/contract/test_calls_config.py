@@ -13,7 +13,7 @@ import yaml
 from suite_deploy.model.deployment import Deployment
 from suite_deploy.render.render import render
 from suite_deploy.render.tree import RenderedTree
-from tests.contract.media import deployment_of, dotted, environment, heading, known, unknown
+from tests.contract.support import deployment_of, dotted, environment, heading, known, unknown
 
 VARIABLES = "lk-jwt-variables.txt"
 #: tags of images and the Go or Rust they were written in; Rust's trusts no authority but its built-in ones

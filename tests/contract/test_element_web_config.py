@@ -12,7 +12,7 @@ import pytest
 
 from suite_deploy.model.deployment import Deployment
 from suite_deploy.render.render import render
-from tests.contract.media import at, deployment_of, heading, known, unknown, with_options
+from tests.contract.support import at, deployment_of, heading, known, unknown, with_options
 
 KEYS, DEFAULTS = "element-web-keys.txt", "element-web-defaults.txt"
 #: maps whose keys are names that hold dots

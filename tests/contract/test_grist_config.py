@@ -12,7 +12,7 @@ import pytest
 
 from suite_deploy.model.deployment import Deployment
 from suite_deploy.render.render import render
-from tests.contract.media import deployment_of, environment, heading, known
+from tests.contract.support import deployment_of, environment, heading, known
 
 VARIABLES = "grist-variables.txt"
 STORE = {"endpoint": "https://s3.store.example:8443", "region": "eu-1", "addressing": "path"}

@@ -14,7 +14,7 @@ from suite_deploy.model.deployment import Component, Deployment
 from suite_deploy.render.render import render
 from suite_deploy.render.tree import RenderedTree
 from suite_deploy.render.vocabulary import Addresses
-from tests.contract.media import deployment_of, dotted, heading, known, unknown, with_options
+from tests.contract.support import deployment_of, dotted, heading, known, unknown, with_options
 
 KEYS = "livekit-keys.txt"
 BOTH = {"synapse": {}, "lk-jwt": {}, "meet": {}}

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import replace
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -15,6 +14,7 @@ import yaml
 from suite_deploy.model.deployment import Component, Deployment
 from suite_deploy.model.loader import load
 from suite_deploy.render.render import render
+from tests.contract.support import dotted
 
 HERE = Path(__file__).parent
 KEYS = HERE / "synapse-keys.txt"
@@ -57,17 +57,6 @@ def files(deployment: Deployment, synapse: Component, variant: str) -> dict[str,
 def homeserver(files: dict[str, str]) -> dict[str, Any]:
     found: dict[str, Any] = yaml.safe_load(files["homeserver.yaml"])
     return found
-
-
-def dotted(value: Any, prefix: str = "") -> Iterator[str]:
-    """Every key of a nested structure; lists do not count as a level."""
-    if isinstance(value, dict):
-        for key, inner in value.items():
-            yield f"{prefix}{key}"
-            yield from dotted(inner, f"{prefix}{key}.")
-    elif isinstance(value, list):
-        for inner in value:
-            yield from dotted(inner, prefix)
 
 
 def test_every_key_is_one_that_upstream_reads(files: dict[str, str]) -> None:

@@ -65,7 +65,7 @@ def test_missing_pieces_of_the_image_are_named(tmp_path: Path) -> None:
 
 def test_what_the_product_renders_is_served(tmp_path: Path) -> None:
     from suite_deploy.render.render import render
-    from tests.contract.media import deployment_of, environment
+    from tests.contract.support import deployment_of, environment
 
     tree = render(deployment_of(tmp_path, {"synapse": {}, "element-web": {}}))
     text = tree.config_files("element-web")["config.json"]

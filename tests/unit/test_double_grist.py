@@ -35,7 +35,7 @@ def rendered(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     import yaml
 
     from suite_deploy.render.render import render
-    from tests.contract.media import deployment_of, environment
+    from tests.contract.support import deployment_of, environment
 
     image: dict[str, str] = yaml.safe_load((FOLDER / "image.yml").read_text())["config"]["env"]
     tree = render(deployment_of(tmp_path_factory.mktemp("grist"), {"grist": {}}))

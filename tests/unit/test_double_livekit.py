@@ -210,7 +210,7 @@ def test_known_keys_are_those_of_the_contract() -> None:
 
 def test_what_the_product_renders_is_accepted(tmp_path: Path) -> None:
     from suite_deploy.render.render import render
-    from tests.contract.media import deployment_of
+    from tests.contract.support import deployment_of
 
     rendered = render(deployment_of(tmp_path, {"synapse": {}, "lk-jwt": {}})).config_files("livekit-rtc")
     content = yaml.safe_load(rendered["livekit.yaml"].replace("192.0.2.1", "127.0.0.1"))

@@ -75,7 +75,7 @@ def test_known_variables_are_those_of_the_contract() -> None:
 
 def test_what_the_product_renders_is_accepted(tmp_path: Path) -> None:
     from suite_deploy.render.render import render
-    from tests.contract.media import deployment_of, environment
+    from tests.contract.support import deployment_of, environment
 
     tree = render(deployment_of(tmp_path, {"synapse": {}, "lk-jwt": {}}))
     variables, files = environment(tree, "lk-jwt", "service"), tree.config_files("lk-jwt")

@@ -11,7 +11,7 @@ from suite_deploy.model.deployment import Deployment
 from suite_deploy.model.outputs import HostOutput
 from suite_deploy.verify import expected
 from suite_deploy.verify.parsers import Socket
-from tests.contract.media import deployment_of
+from tests.contract.support import deployment_of
 
 EVERYWHERE = str(ipaddress.IPv4Address(0))
 HOST = HostOutput("all", "10.20.0.10", "10.20.0.10", ("edge", "apps", "data", "media"))

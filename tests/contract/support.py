@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""What the contract tests of the components for calls, chat and tables share."""
+"""What the contract tests of components share."""
 
 from __future__ import annotations
 
