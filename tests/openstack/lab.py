@@ -1,15 +1,19 @@
 # SPDX-License-Identifier: MIT
-"""A suite on a real OpenStack, from the inventory to hosts that roles can run on; driven without an engine."""
+"""A suite on a real OpenStack, from the inventory to hosts that roles can run on, through the product's own driver.
+
+The engine alone is a double: everything before and after it, credentials, quota, plan, refusals, outputs, secrets and
+removal, is what `suite-deploy up` and `destroy` run.
+"""
 
 from __future__ import annotations
 
-import json
 import os
 import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,8 +21,7 @@ from urllib.parse import urlsplit
 
 import yaml
 
-from stacks.components.outputs import read_outputs, read_secrets
-from stacks.components.reach import wait_for_ssh
+from suite_deploy.cloud.driver import CloudDriver, backend_url
 from suite_deploy.model.loader import load
 from suite_deploy.model.outputs import StackOutputs
 from suite_deploy.policy import collect_ambient, judge
@@ -26,14 +29,30 @@ from suite_deploy.policy.gate import carried
 from suite_deploy.render.inventory import CONFIG, INVENTORY, SSH_CONFIG, addresses, write_inventory
 from suite_deploy.render.render import render
 from suite_deploy.runners.process import clean_environment
-from suite_deploy.secrets.ensure import add_missing
-from suite_deploy.secrets.store import SecretStore
+from suite_deploy.secrets.ensure import STACK_TOP_KEY, add_missing, open_store, stack_secrets_file
 from tests.checkout import ROOT
-from tests.openstack.realise import Cloud, Run
+from tests.openstack.realise import OpenStack
+from tests.stacks.realising import Kept, RealisingStack, State
 
 NAME = "suite-lab"
 #: seconds for guests whose processor is emulated
 PATIENCE = 1800
+
+
+@dataclass(frozen=True)
+class Run:
+    """A run of `up`. did: resource → operation. seconds: until the program ended, and until the hosts answered."""
+
+    did: dict[str, str]
+    program: float
+    hosts: float
+
+    def names(self, *operations: str) -> set[str]:
+        return {name for name, operation in self.did.items() if operation in operations}
+
+    @property
+    def changed(self) -> set[str]:
+        return set(self.did) - self.names("same")
 
 
 @dataclass(frozen=True)
@@ -52,28 +71,66 @@ class Lab:
         self.directory, self.state = directory, directory / "state"
         self.inventory = directory / "inventory"
         self.inventory.mkdir(parents=True, exist_ok=True)
-        self.key = directory / "id_ed25519"
-        if not self.key.exists():
-            subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", self.key], check=True)
-        settings["ssh"]["key"] = str(self.key)
-        infrastructure = settings["infrastructure"]
-        self.region = str(infrastructure["region"])
-        self.object_store = str(infrastructure.get("object_store", {}).get("endpoint", ""))
+        key = directory / "id_ed25519"
+        if not key.exists():
+            subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", key], check=True)
+        self.vault = directory / "vault-password"
+        self.vault.touch(mode=0o600)
+        self.vault.write_text("of this lane alone")
+        self.settings = {**settings, "ssh": {**settings["ssh"], "key": str(key)}}
+        self.settings["state"] = {"directory": str(self.state)}
+        self.region = str(settings["infrastructure"]["region"])
+        self.object_store = str(settings["infrastructure"].get("object_store", {}).get("endpoint", ""))
+        self._write(self.settings)
+        self.cloud = OpenStack(str(settings["infrastructure"]["auth_url"]), self.region)
+        deployment = load(str(self.inventory))
+        add_missing(open_store(deployment, self.vault), deployment.secrets_wanted)
+        self.outputs: StackOutputs | None = self.driver().outputs()
+
+    def _write(self, settings: dict[str, Any]) -> None:
         (self.inventory / "suite.yml").write_text(yaml.safe_dump(settings, sort_keys=False))
-        self.cloud = Cloud(directory / "cloud.json")
-        self.outputs: StackOutputs | None = None
-        self.secrets: dict[str, str] = {}
-        if self.cloud.state:
-            self.up()
+
+    @contextmanager
+    def written(self, **infrastructure: Any) -> Iterator[None]:
+        """The inventory with other words below `infrastructure`, for as long as the block lasts."""
+        self._write({**self.settings, "infrastructure": {**self.settings["infrastructure"], **infrastructure}})
+        try:
+            yield
+        finally:
+            self._write(self.settings)
+
+    def driver(self) -> CloudDriver:
+        """As each command makes it anew."""
+        return CloudDriver(load(str(self.inventory)), self.vault)
 
     def up(self) -> Run:
-        """Run the program, and write what connects to the hosts."""
-        run = self.cloud.up(self.inventory, NAME)
-        made = run.recorded.outputs
-        self.outputs = read_outputs(made, ssh_private_key=self.key, ssh_known_hosts=self.directory / "known_hosts")
-        self.secrets = read_secrets(made)
+        """What `up` does about the infrastructure, then what connects to the hosts. Raises what it raises."""
+        said: dict[str, float] = {}
+        started = time.monotonic()
+
+        def progress(text: str) -> None:
+            said[text] = time.monotonic()
+
+        self.outputs = self.driver().apply(progress)
+        ended, made = time.monotonic(), said["waiting for the hosts to answer"]
         self._configure()
-        return run
+        return Run(dict(RealisingStack.did), made - started, ended - made)
+
+    def destroy(self, *, with_data: bool) -> list[str]:
+        """What `destroy` does; what was kept."""
+        return self.driver().destroy(lambda text: None, with_data=with_data)
+
+    @property
+    def kept(self) -> dict[str, Kept]:
+        """What the engine's state knows, by name."""
+        folder = Path(urlsplit(backend_url(load(str(self.inventory)))).path)
+        return {kept.name: kept for kept in State.read(folder / f"{NAME}.realised.json").kept.values()}
+
+    @property
+    def secrets(self) -> dict[str, str]:
+        """What the stack made for the roles."""
+        path = stack_secrets_file(load(str(self.inventory)))
+        return dict(yaml.safe_load(path.read_text())[STACK_TOP_KEY]) if path else {}
 
     def _configure(self) -> None:
         """What `up` writes after the infrastructure: build tree, inventory with the verdict, SSH configuration."""
@@ -83,15 +140,6 @@ class Lab:
         verdict = judge(deployment, tree, ambient=collect_ambient({}, Path("/nonexistent")))
         tree.write(self.state / "build")
         write_inventory(self.state, tree, self.outputs, carried(verdict, inputs=tree.digest), tree.digest)
-        store = SecretStore(self.directory / "secrets.yml", vaulted=False)
-        add_missing(store, deployment.secrets_wanted)
-
-    def wait(self) -> float:
-        """Until every host answers; seconds it took."""
-        assert self.outputs is not None
-        started = time.monotonic()
-        wait_for_ssh(self.state / SSH_CONFIG, self.outputs.hosts, print, limit=PATIENCE)
-        return time.monotonic() - started
 
     def ssh(self, host: str, command: str, check: bool = True) -> str:
         """Run a shell command on a host; what it printed."""
@@ -121,7 +169,8 @@ class Lab:
     def converge(self, tag: str, limit: str = "all") -> Play:
         """Run roles/site.yml over the generated inventory: what carries `tag`, on the hosts of `limit`."""
         command = [sys.executable, "-m", "ansible", "playbook", f"--inventory={self.state / INVENTORY}"]
-        command += [f"--extra-vars=@{self.directory / 'secrets.yml'}", f"--tags={tag}", f"--limit={limit}"]
+        command += [f"--extra-vars=@{self.inventory / 'secrets.yml'}", f"--vault-password-file={self.vault}"]
+        command += [f"--tags={tag}", f"--limit={limit}"]
         command += [str(ROOT / "roles" / "site.yml")]
         started = time.monotonic()
         environment = {
@@ -195,21 +244,3 @@ def port_answers(address: str, port: int, seconds: float = 8) -> bool:
             return True
     except OSError:
         return False
-
-
-def left_over(connection: Any, suite: str) -> list[str]:
-    """Everything of a suite that the project still holds, as `kind name`."""
-    kinds = {
-        "server": connection.compute.servers(),
-        "volume": connection.block_storage.volumes(),
-        "network": connection.network.networks(is_router_external=False),
-        "router": connection.network.routers(),
-        "security group": connection.network.security_groups(),
-        "port": connection.network.ports(),
-        "server group": connection.compute.server_groups(),
-        "container": connection.object_store.containers(),
-    }
-    found = [f"{kind} {item.name}" for kind, items in kinds.items() for item in items if suite in (item.name or "")]
-    addresses_ = [item for item in connection.network.ips() if suite in (item.description or "")]
-    pairs = connection.identity.get(f"/users/{connection.current_user_id}/credentials/OS-EC2").json()["credentials"]
-    return found + [f"address {item.floating_ip_address}" for item in addresses_] + [json.dumps(one) for one in pairs]

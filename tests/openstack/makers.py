@@ -7,7 +7,6 @@ A test double of the provider: it shows that a program's inputs make working thi
 from __future__ import annotations
 
 import base64
-import json
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -23,40 +22,42 @@ Made = tuple[str, dict[str, Any]]
 PATIENCE = 900
 
 
+class GivenUp(RuntimeError):
+    """The cloud says that a thing will never be what was asked for."""
+
+
 @dataclass(frozen=True)
 class Maker:
-    """make(inputs); find(id, inputs): None when it is gone; remove(id, inputs)."""
+    """make(inputs); find(id, inputs): None when it is gone; remove(id, inputs).
+
+    ready(id): waits until what the cloud has begun is done. Raises GivenUp when it never will be.
+    """
 
     make: Callable[[Inputs], Made]
     find: Callable[[str, Inputs], Any]
     remove: Callable[[str, Inputs], None]
+    ready: Callable[[str], None] = lambda id_: None
 
 
 def until(
     read: Callable[[], Any], wanted: Any, seconds: float = PATIENCE, bad: tuple[Any, ...] = ("ERROR", "error")
 ) -> None:
-    """Wait until `read` returns `wanted`. Raises RuntimeError for a bad state, or after `seconds`."""
+    """Wait until `read` returns `wanted`. Raises GivenUp for a bad state, RuntimeError after `seconds`."""
     end = time.monotonic() + seconds
     while (state := read()) != wanted:
-        if state in bad or time.monotonic() > end:
-            raise RuntimeError(f"state {state!r}, wanted {wanted!r}")
+        if state in bad:
+            raise GivenUp(f"state {state!r}, wanted {wanted!r}")
+        if time.monotonic() > end:
+            raise RuntimeError(f"state {state!r} after {seconds} s, wanted {wanted!r}")
         time.sleep(1)
 
 
-def whole(value: Any) -> Any:
-    """Numbers arrive as floats, which the cloud's API refuses."""
-    if isinstance(value, dict):
-        return {key: whole(item) for key, item in value.items()}
-    if isinstance(value, list):
-        return [whole(item) for item in value]
-    return int(value) if isinstance(value, float) and value.is_integer() else value
-
-
 class Makers:
-    """The makers of one cloud."""
+    """The makers of one cloud. begun: told an id as soon as the cloud has given it, where making takes longer."""
 
     def __init__(self, cloud: Any) -> None:
         self.cloud = cloud
+        self.begun: Callable[[str], None] = lambda id_: None
         network, compute, storage = cloud.network, cloud.compute, cloud.block_storage
         there = self._there
         self.by_type: dict[str, Maker] = {
@@ -73,6 +74,7 @@ class Makers:
                 self._interface,
                 there(network.get_port),
                 lambda id_, inputs: network.remove_interface_from_router(inputs["routerId"], port_id=id_),
+                self._interface_ready,
             ),
             "networking/secGroup:SecGroup": Maker(
                 self._group, there(network.get_security_group), lambda id_, _: network.delete_security_group(id_)
@@ -92,8 +94,12 @@ class Makers:
             "compute/serverGroup:ServerGroup": Maker(
                 self._server_group, there(compute.get_server_group), lambda id_, _: compute.delete_server_group(id_)
             ),
-            "compute/instance:Instance": Maker(self._server, there(compute.get_server), self._remove_server),
-            "blockstorage/volume:Volume": Maker(self._volume, there(storage.get_volume), self._remove_volume),
+            "compute/instance:Instance": Maker(
+                self._server, there(compute.get_server), self._remove_server, self._server_ready
+            ),
+            "blockstorage/volume:Volume": Maker(
+                self._volume, there(storage.get_volume), self._remove_volume, self._volume_ready
+            ),
             "compute/volumeAttach:VolumeAttach": Maker(self._attach, self._find_attachment, self._detach),
             "objectstorage/container:Container": Maker(self._container, self._find_container, self._remove_container),
             "identity/ec2CredentialV3:Ec2CredentialV3": Maker(
@@ -143,8 +149,12 @@ class Makers:
 
     def _interface(self, inputs: Inputs) -> Made:
         made = self.cloud.network.add_interface_to_router(inputs["routerId"], subnet_id=inputs["subnetId"])
-        until(lambda: self.cloud.network.get_port(made["port_id"]).status, "ACTIVE", 120)
+        self.begun(made["port_id"])
+        self._interface_ready(made["port_id"])
         return made["port_id"], {}
+
+    def _interface_ready(self, id_: str) -> None:
+        until(lambda: self.cloud.network.get_port(id_).status, "ACTIVE", 300)
 
     def _group(self, inputs: Inputs) -> Made:
         made = self.cloud.network.create_security_group(name=inputs["name"], description=inputs["description"])
@@ -217,13 +227,16 @@ class Makers:
             user_data=base64.b64encode(inputs["userData"].encode()).decode(),
             metadata=inputs["metadata"],
         )
-        try:
-            until(lambda: self.cloud.compute.get_server(made.id).status, "ACTIVE")
-        except RuntimeError as error:
-            fault = self.cloud.compute.get_server(made.id).fault or {}
-            self._remove_server(made.id, inputs)
-            raise RuntimeError(f"server {inputs['name']}: {error}: {fault.get('message', '')}") from error
+        self.begun(made.id)
+        self._server_ready(made.id)
         return made.id, {}
+
+    def _server_ready(self, id_: str) -> None:
+        try:
+            until(lambda: self.cloud.compute.get_server(id_).status, "ACTIVE")
+        except GivenUp as error:
+            server = self.cloud.compute.get_server(id_)
+            raise GivenUp(f"server {server.name}: {error}: {(server.fault or {}).get('message', '')}") from error
 
     def _remove_server(self, id_: str, inputs: Inputs) -> None:
         self.cloud.compute.delete_server(id_)
@@ -237,8 +250,16 @@ class Makers:
             volume_type=inputs.get("volumeType"),
             metadata=inputs["metadata"],
         )
-        until(lambda: self.cloud.block_storage.get_volume(made.id).status, "available")
+        self.begun(made.id)
+        self._volume_ready(made.id)
         return made.id, {}
+
+    def _volume_ready(self, id_: str) -> None:
+        def state() -> str:
+            status = str(self.cloud.block_storage.get_volume(id_).status)
+            return "available" if status == "in-use" else status
+
+        until(state, "available")
 
     def _remove_volume(self, id_: str, inputs: Inputs) -> None:
         self.cloud.block_storage.delete_volume(id_)
@@ -253,7 +274,11 @@ class Makers:
         return f"{server}/{volume}", {}
 
     def _find_attachment(self, id_: str, inputs: Inputs) -> Any:
-        volume = self._there(self.cloud.block_storage.get_volume)(inputs["volumeId"], inputs)
+        there = self._there(self.cloud.block_storage.get_volume)
+        volume = there(inputs["volumeId"], inputs)
+        while volume is not None and volume.status == "attaching":
+            time.sleep(1)
+            volume = there(inputs["volumeId"], inputs)
         attached = [item["server_id"] for item in volume.attachments] if volume is not None else []
         return volume if inputs["instanceId"] in attached else None
 
@@ -298,8 +323,3 @@ class Makers:
 
     def _remove_credential(self, id_: str, inputs: Inputs) -> None:
         self.cloud.identity.delete(f"{self._pairs}/{id_}")
-
-
-def plain(value: Any) -> Any:
-    """What would be kept of inputs, in JSON's own terms, with whole numbers."""
-    return whole(json.loads(json.dumps(value)))
