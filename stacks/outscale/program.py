@@ -49,7 +49,10 @@ def build(deployment: Deployment) -> None:
 
 
 class Buckets(pulumi.ComponentResource):
-    """A bucket per component that needs one, where the inventory names the cloud's object store."""
+    """A bucket per component that needs one, where the inventory names the cloud's object store.
+
+    Their keys are the operator's to supply: why, providers/bucket.py says.
+    """
 
     def __init__(self, name: str, place: Place, spec: StackSpec, opts: Any = None) -> None:
         super().__init__("suite:storage:Buckets", name, None, opts)
