@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pulumi
 
 from stacks.components.entry import unprotect
@@ -18,6 +20,7 @@ from stacks.openstack.lookup import Found, look_up
 from stacks.ovh.buckets import Buckets, BucketsConfig
 from stacks.ovh.network import VrackConfig, VrackNetwork
 from stacks.ovh.place import Project, open_region, provider
+from stacks.ovh.zones import placed
 from suite_deploy.cloud.driver import AGAIN
 from suite_deploy.cloud.room import OVH_AUTH
 from suite_deploy.errors import CouldNotRun
@@ -31,12 +34,13 @@ EXTERNAL_NETWORK = "Ext-Net"
 def build(deployment: Deployment) -> None:
     """Register everything and export the outputs.
 
-    Raises InvalidInput for names the cloud does not know, CouldNotRun for an inventory of another driver.
+    Raises InvalidInput for names and zones the cloud does not know, CouldNotRun for an inventory of another driver.
     """
     infrastructure = deployment.suite.infrastructure
     if not isinstance(infrastructure, Ovh):
         raise CouldNotRun(f"the inventory's driver is {deployment.driver}; this program makes hosts for ovh")
-    spec = stack_spec(deployment)
+    # What is wrong in the inventory is said before a region is opened for it, which is when sizes can be chosen.
+    spec = placed(deployment, stack_spec(_as_if_sized(deployment)))
     auth_url = OVH_AUTH[infrastructure.endpoint]
     cloud = openstack_provider(
         "openstack", auth_url=auth_url, region=infrastructure.region, endpoints=infrastructure.endpoints
@@ -49,6 +53,7 @@ def build(deployment: Deployment) -> None:
         )
         pulumi.export(AGAIN, f"the region {spec.region} was opened")
         return
+    spec = placed(deployment, stack_spec(deployment))
     found = look_up(deployment, spec, place, auth_url=auth_url, external_network=EXTERNAL_NETWORK)
     image = boot_image(deployment, place, found)
     hosts, volumes = _hosts(spec, project, found, image)
@@ -65,6 +70,12 @@ def build(deployment: Deployment) -> None:
     }
     facts = {"auth_url": auth_url, "project": infrastructure.project, "image": image}
     export(spec, made, buckets.credentials, facts)
+
+
+def _as_if_sized(deployment: Deployment) -> Deployment:
+    """Derived hosts have no flavor until the cloud could be asked what it has."""
+    hosts = (replace(host, flavor=host.flavor or "not chosen yet") if host.vcpus else host for host in deployment.hosts)
+    return replace(deployment, hosts=tuple(hosts))
 
 
 def _hosts(spec: StackSpec, project: Project, found: Found, image: pulumi.Input[str]) -> tuple[HostGroup, DataVolumes]:

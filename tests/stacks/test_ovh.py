@@ -20,10 +20,11 @@ from suite_deploy.model.loader import load
 from suite_deploy.policy import coverage
 from tests.checkout import ROOT
 from tests.stacks.conftest import MakeInventory
-from tests.stacks.openstack_mocks import Cloud, identifier
+from tests.stacks.openstack_mocks import identifier
+from tests.stacks.ovh_mocks import PROJECT, REGION, Ovh
 from tests.stacks.support import Recorded, project_of, run_program
 
-REGION, PROJECT = "GRA11", "0123456789abcdef0123456789abcdef"
+__all__ = ["Ovh"]
 EXAMPLES = sorted(
     path.parent.name
     for path in (ROOT / "inventories").glob("*/suite.yml")
@@ -37,34 +38,6 @@ STORE = {
 MEDIA = {"edge": {"groups": ["edge", "apps", "media"], "flavor": "b3-16", "public": True}}
 HOSTS = {**MEDIA, "data-1": {"groups": ["data"], "flavor": "b3-16", "volumes": {"postgresql": "50GiB"}}}
 Run = Callable[..., Recorded]
-
-
-class Ovh(Cloud):
-    """OpenStack's part of OVHcloud and its own.
-
-    closed: whether the project has not opened the region yet. refusal: what its own interface answers instead.
-    """
-
-    def __init__(self, *, closed: bool = False, refusal: str = "") -> None:
-        super().__init__()
-        self.closed, self.refusal = closed, refusal
-
-    def new_resource(self, args: pulumi.runtime.MockResourceArgs) -> tuple[str, dict[str, Any]]:
-        made, state = super().new_resource(args)
-        kind = args.typ.rsplit(":", 1)[-1]
-        if kind == "NetworkPrivate":
-            state["regionsOpenstackIds"] = {region: identifier("vrack", region) for region in args.inputs["regions"]}
-        elif kind == "S3Credential":
-            state |= {"accessKeyId": f"access of {args.name}", "secretAccessKey": f"secret of {args.name}"}
-        return made, state
-
-    def call(self, args: pulumi.runtime.MockCallArgs) -> Any:
-        if args.token.startswith("ovh:"):
-            assert args.token.endswith(":getRegions") and args.args == {"serviceName": PROJECT}
-            if self.refusal:
-                return {}, [("serviceName", self.refusal)]
-            return {"id": PROJECT, "names": ["SBG5"] if self.closed else ["SBG5", REGION], "serviceName": PROJECT}
-        return super().call(args)
 
 
 @pytest.fixture

@@ -41,10 +41,12 @@ _KINDS = {
     "VolumeAttach": "volume attachment",
     "FloatingIpAssociate": "public address in use",
     "NetworkPrivate": "network",
-    "NetworkPrivateSubnet": "subnet",
+    "ProjectRegion": "region",
     "NetworkPrivateSubnetV2": "subnet",
-    "Ec2Credential": "key of the object store",
     "Ec2CredentialV3": "key of the object store",
+    "ApplicationCredential": "key of the object store",
+    "RecordSet": "DNS record",
+    "ZoneRecord": "DNS record",
     "S3Credential": "key of the object store",
     "S3Policy": "policy of the object store",
     "User": "account of the object store",
@@ -101,11 +103,14 @@ def step_of(
 ) -> Step | None:
     """One of the engine's own steps as ours; None for what changes nothing in the cloud.
 
-    old, new: state before and after, as the engine's events have it: `custom`, `protect`, `inputs`.
+    old, new: state before and after, as the engine's events have it: `custom`, `protect`, `retain_on_delete`, `inputs`.
     """
     action = ACTIONS.get(op)
     state = new or old or {}
     if action is None or type.startswith(_OWN) or state.get("custom") is False:
+        return None
+    if action == "remove" and (old or {}).get("retain_on_delete"):
+        # A region that was opened stays open: only the engine forgets about it.
         return None
     protected = bool((old or {}).get("protect") or (new or {}).get("protect"))
     before = (old or {}).get("inputs") or {}
