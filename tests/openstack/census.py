@@ -19,7 +19,9 @@ def census(cloud: Any) -> Census:
     groups = [item for item in network.security_groups(project_id=project) if item.name != "default"]
     group_ids = {group.id for group in groups}
     volumes = list(cloud.block_storage.volumes())
-    pairs = cloud.identity.get(f"/users/{cloud.current_user_id}/credentials/OS-EC2").json()["credentials"]
+    user = f"/users/{cloud.current_user_id}"
+    pairs = cloud.identity.get(f"{user}/credentials/OS-EC2").json()["credentials"]
+    applications = cloud.identity.get(f"{user}/application_credentials").json()["application_credentials"]
     ports = list(network.ports(project_id=project))
     found: dict[str, Iterable[Any]] = {
         "server": cloud.compute.servers(),
@@ -41,6 +43,7 @@ def census(cloud: Any) -> Census:
             made[rule.id] = f"rule {rule.security_group_id} {rule.direction} {rule.protocol} {ports_} {who}"
     made |= {item.id: f"address {item.description}" for item in network.ips(project_id=project)}
     made |= {item.name: f"container {item.name}" for item in cloud.object_store.containers()}
+    made |= {item["id"]: f"application credential {item['name']}" for item in applications}
     return made | {item["access"]: f"key pair {item['access']}" for item in pairs}
 
 

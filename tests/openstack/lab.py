@@ -32,7 +32,8 @@ from suite_deploy.runners.process import clean_environment
 from suite_deploy.secrets.ensure import STACK_TOP_KEY, add_missing, open_store, stack_secrets_file
 from tests.checkout import ROOT
 from tests.openstack.realise import OpenStack
-from tests.stacks.realising import Kept, RealisingStack, State
+from tests.stacks.realiser import Kept
+from tests.stacks.realising import RealisingStack, State
 
 NAME = "suite-lab"
 #: seconds for guests whose processor is emulated

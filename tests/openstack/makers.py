@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from keystoneauth1.exceptions import ConnectFailure
-from openstack.exceptions import NotFoundException
+from openstack.exceptions import NotFoundException, raise_from_response
 
 Inputs = Mapping[str, Any]
 #: id, and the properties the cloud adds
@@ -104,6 +104,9 @@ class Makers:
             "objectstorage/container:Container": Maker(self._container, self._find_container, self._remove_container),
             "identity/ec2CredentialV3:Ec2CredentialV3": Maker(
                 self._credential, self._find_credential, self._remove_credential
+            ),
+            "identity/applicationCredential:ApplicationCredential": Maker(
+                self._application, self._find_application, self._remove_application
             ),
         }
 
@@ -314,6 +317,7 @@ class Makers:
 
     def _credential(self, inputs: Inputs) -> Made:
         answer = self.cloud.identity.post(self._pairs, json={"tenant_id": self.cloud.current_project_id})
+        raise_from_response(answer)
         made = answer.json()["credential"]
         return made["access"], {"access": made["access"], "secret": made["secret"]}
 
@@ -322,4 +326,24 @@ class Makers:
         return answer if answer.status_code < 300 else None
 
     def _remove_credential(self, id_: str, inputs: Inputs) -> None:
-        self.cloud.identity.delete(f"{self._pairs}/{id_}")
+        raise_from_response(self.cloud.identity.delete(f"{self._pairs}/{id_}"))
+
+    @property
+    def _applications(self) -> str:
+        return f"/users/{self.cloud.current_user_id}/application_credentials"
+
+    def _application(self, inputs: Inputs) -> Made:
+        wanted = {name: inputs[name] for name in ("name", "description", "unrestricted") if name in inputs}
+        if inputs.get("roles"):
+            wanted["roles"] = [{"name": role} for role in inputs["roles"]]
+        answer = self.cloud.identity.post(self._applications, json={"application_credential": wanted})
+        raise_from_response(answer)
+        made = answer.json()["application_credential"]
+        return made["id"], {"secret": made["secret"]}
+
+    def _find_application(self, id_: str, inputs: Inputs) -> Any:
+        answer = self.cloud.identity.get(f"{self._applications}/{id_}", raise_exc=False)
+        return answer if answer.status_code < 300 else None
+
+    def _remove_application(self, id_: str, inputs: Inputs) -> None:
+        raise_from_response(self.cloud.identity.delete(f"{self._applications}/{id_}"))

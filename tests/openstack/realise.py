@@ -18,7 +18,7 @@ from keystoneauth1 import exceptions as refused
 from openstack.exceptions import ServiceDisabledException
 
 from tests.openstack.makers import GivenUp, Maker, Makers
-from tests.stacks.realising import Asked, Difference, Inputs, Kept, Realiser
+from tests.stacks.realiser import Asked, Difference, Inputs, Kept, Realiser
 
 _PREFIX = "openstack:"
 #: what the real provider says; the program and the driver go by these words. Sources: the look-ups of
