@@ -168,7 +168,10 @@ def test_a_region_that_openstack_does_not_list_yet_is_asked_again_later(
         asked(tmp_path)
 
 
-def test_an_opened_region_is_waited_for(api: OvhApi, keystone: Keystone, tmp_path: Path) -> None:
+def test_an_opened_region_is_waited_for(
+    api: OvhApi, keystone: Keystone, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(room, "PAUSE", 0.01)
     infrastructure = inventory(tmp_path).suite.infrastructure
     assert isinstance(infrastructure, Ovh)
     credentials = Credentials({**SIGN_IN, **KEYS}, {}, ())
@@ -179,8 +182,9 @@ def test_an_opened_region_is_waited_for(api: OvhApi, keystone: Keystone, tmp_pat
         if len(said) == 4:
             keystone.others = ("GRA11",)
 
-    wait_until_open(infrastructure, credentials, told, pause=0.01)
+    wait_until_open(infrastructure, credentials, told)
     assert said == ["waiting for the region GRA11"] * 4, "twice it did not work, twice OpenStack did not list it"
     api.busy = 1000
+    monkeypatch.setattr(room, "PATIENCE", 0.05)
     with pytest.raises(CouldNotRun, match=r"GRA11 was opened, and does not work yet(.|\n)*Run the same command again"):
-        wait_until_open(infrastructure, credentials, told, patience=0.05, pause=0.01)
+        wait_until_open(infrastructure, credentials, told)

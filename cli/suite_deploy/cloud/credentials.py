@@ -130,6 +130,10 @@ def find_credentials(
         if _suffices(kind, found | fixed):
             if kind == "openstack" and fixed and "OS_APPLICATION_CREDENTIAL_SECRET" not in found:
                 found = {name: value for name, value in found.items() if not name.startswith("OS_PROJECT_NAME")} | fixed
+            if kind == "ovh":
+                # Its provider refuses to choose between two kinds of key; the first that is complete counts.
+                chosen = next(names for names in _ENOUGH[kind] if all(found.get(name) for name in names))
+                found = {name: found[name] for name in chosen}
             variables |= found
             sources[kind] = source
         else:

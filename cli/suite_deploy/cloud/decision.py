@@ -116,7 +116,13 @@ class Decision:
                 }
                 for row in self.rows
             ],
+            "region_closed": self.closed,
+            "not_said": list(self.silent),
             "unknown_flavors": list(self.unknown_flavors),
+            "flavors": [
+                {"name": size.name, "vcpus": size.vcpus, "memory_mib": size.memory_mib} for size in self.flavors
+            ],
+            "flavor_form": self.flavor_form or None,
             "monthly_cost": {
                 "amount": self.cost.amount,
                 "currency": self.cost.currency or None,

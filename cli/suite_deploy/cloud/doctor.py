@@ -15,13 +15,17 @@ from typing import Any, Literal
 from ..errors import CouldNotRun, SuiteError
 from ..model.deployment import Deployment
 from ..model.outputs import Progress
-from ..model.suite import Cloud
+from ..model.suite import Cloud, Ovh
 from ..runners.process import capture, clean_environment
 from . import engine as engines
+from .credentials import Credentials
+from .ovhapi import API
 from .sdk import MODULES, missing, provide
 
 #: seconds a server gets to answer
 ANSWER = 10.0
+#: what OVHcloud has besides OpenStack
+_OWN = "OVHcloud's own interface"
 Status = Literal["ok", "missing", "wrong", "not needed", "not checked"]
 
 
@@ -165,13 +169,34 @@ def _cloud(deployment: Deployment) -> Iterator[Check]:
     for sentence in credentials.missing:
         yield Check("credentials", "missing", "", sentence)
     urls = {"cloud": room.auth_url(infrastructure)}
+    if isinstance(infrastructure, Ovh):
+        urls[_OWN] = f"{API[infrastructure.endpoint]}/auth/time"
     if state and state.s3:
         urls["state"] = state.s3.endpoint
     if deployment.suite.engine.plugins:
         urls["mirror of plugins"] = deployment.suite.engine.plugins
     reached = {name: _reach(name, url, credentials.variables.get("OS_CACERT")) for name, url in urls.items()}
     yield from reached.values()
-    yield _sign_in(deployment, not credentials.missing and reached["cloud"].status == "ok")
+    own = None
+    if isinstance(infrastructure, Ovh):
+        own = _own_interface(infrastructure, credentials, reached[_OWN].status == "ok")
+        yield own
+    yield _sign_in(deployment, not credentials.missing and reached["cloud"].status == "ok", own)
+
+
+def _own_interface(infrastructure: Ovh, credentials: Credentials, reached: bool) -> Check:
+    """Whether OVHcloud's own interface takes the keys, knows the project, and has its region open. Reads only."""
+    from . import room
+
+    if not reached or "ovh" not in credentials.sources:
+        return Check(_OWN, "not checked", "keys or the way to it are missing")
+    region = infrastructure.region
+    try:
+        opened = room.is_open(room.own_interface(infrastructure, credentials), region)
+    except SuiteError as error:
+        return _wrong(_OWN, error)
+    said = f"region {region} open" if opened else f"region {region} not open yet: `up` opens it"
+    return Check(_OWN, "ok", f"keys accepted, project known, {said}")
 
 
 def _belongs(name: str, kind: str) -> bool:
@@ -190,19 +215,33 @@ def _reach(name: str, url: str, cacert: str | None) -> Check:
     return Check(title, "ok", f"{url} (HTTP {answer.status_code})")
 
 
-def _sign_in(deployment: Deployment, possible: bool) -> Check:
-    """Whether the cloud takes the credentials and knows the region; asks for flavors and quota, changes nothing."""
+def _sign_in(deployment: Deployment, possible: bool, own: Check | None = None) -> Check:
+    """Whether the cloud takes the credentials and knows the region; asks for flavors and quota, changes nothing.
+
+    own: what OVHcloud's own interface said, which has to be asked first.
+    """
     from . import room
     from .driver import find_driver_credentials
 
+    title, infrastructure = "sign-in and region", deployment.suite.infrastructure
     if not possible or missing(deployment.driver):
-        return Check("sign-in and region", "not checked", "credentials, packages or the way to the cloud are missing")
+        return Check(title, "not checked", "credentials, packages or the way to the cloud are missing")
     try:
-        found = room.ask(deployment, find_driver_credentials(deployment))
+        credentials = find_driver_credentials(deployment)
+        if own is not None and own.status != "ok" and isinstance(infrastructure, Cloud):
+            listed = room.listed_regions(infrastructure, credentials)
+            return Check(title, "ok", f"signed in; regions: {', '.join(listed)}")
+        found = room.ask(deployment, credentials)
     except SuiteError as error:
-        first, *rest = str(error).splitlines()
-        return Check("sign-in and region", "wrong", first, " ".join(line.strip() for line in rest))
-    return Check("sign-in and region", "ok", f"{len(set(found.flavors.values()))} flavors, {len(found.left)} quotas")
+        return _wrong(title, error)
+    if found.closed:
+        return Check(title, "ok", "; ".join(("signed in", *found.silent)))
+    return Check(title, "ok", f"{len(set(found.flavors.values()))} flavors, {len(found.left)} quotas")
+
+
+def _wrong(title: str, error: SuiteError) -> Check:
+    first, *rest = str(error).splitlines()
+    return Check(title, "wrong", first, " ".join(line.strip() for line in rest))
 
 
 def fix(deployment: Deployment | None, progress: Progress) -> None:

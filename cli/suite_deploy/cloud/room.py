@@ -24,6 +24,8 @@ OVH_AUTH = {
     "ovh-ca": "https://auth.cloud.ovh.net/v3",
     "ovh-us": "https://auth.cloud.ovh.us/v3",
 }
+#: seconds that a region gets to open, and between two looks at it
+PATIENCE, PAUSE = 600.0, 10.0
 #: Outscale's flavors say their size in their name, so its list is not asked for. Source:
 #: https://docs.outscale.com/en/userguide/3DS-OUTSCALE-Offering-Refinements-(API-Behavior).html
 OUTSCALE_FLAVORS = "tinavG.cCrMpP (G: generation, C: cores, M: GiB of memory, P: performance), like tinav6.c4r16p2"
@@ -159,22 +161,17 @@ def _ovh(infrastructure: Ovh, credentials: Credentials) -> Room:
     return replace(found, left={**found.left, "gateways": _limit(*gateways)})
 
 
-def wait_until_open(
-    infrastructure: Ovh, credentials: Credentials, progress: Progress, *, patience: float = 600.0, pause: float = 10.0
-) -> None:
-    """Wait until a region that was just opened works and OpenStack lists it.
-
-    patience, pause: seconds, altogether and between two questions. Raises CouldNotRun when it takes longer.
-    """
-    own, region, end = own_interface(infrastructure, credentials), infrastructure.region, time.monotonic() + patience
+def wait_until_open(infrastructure: Ovh, credentials: Credentials, progress: Progress) -> None:
+    """Wait until a region that was just opened works and OpenStack lists it. Raises CouldNotRun after PATIENCE."""
+    own, region, end = own_interface(infrastructure, credentials), infrastructure.region, time.monotonic() + PATIENCE
     while not (own.is_up(region) and region in listed_regions(infrastructure, credentials)):
-        if time.monotonic() + pause > end:
+        if time.monotonic() + PAUSE > end:
             raise CouldNotRun(
-                f"the region {region} was opened, and does not work yet after {patience / 60:.0f} minutes.\n"
+                f"the region {region} was opened, and does not work yet after {PATIENCE / 60:.0f} minutes.\n"
                 "  Nothing else was made. Run the same command again later: it goes on from there."
             )
         progress(f"waiting for the region {region}")
-        time.sleep(pause)
+        time.sleep(PAUSE)
 
 
 def listed_regions(infrastructure: Cloud, credentials: Credentials) -> list[str]:
