@@ -11,6 +11,7 @@ import pulumi
 from suite_deploy import load
 from suite_deploy.errors import SuiteError
 from suite_deploy.model.deployment import Deployment
+from suite_deploy.model.sizing import with_flavors
 
 #: names the inventory; wins over the stack's configuration `suite:inventory`
 INVENTORY = "SUITE_DEPLOY_INVENTORY"
@@ -19,7 +20,7 @@ INVENTORY = "SUITE_DEPLOY_INVENTORY"
 def run(build: Callable[[Deployment], None]) -> None:
     """Load the inventory, let the policies judge it, and build. Raises pulumi.RunError with the whole message."""
     try:
-        build(load(inventory()))
+        build(with_flavors(load(inventory()), chosen_flavors()))
     except SuiteError as error:
         raise pulumi.RunError(str(error)) from None
 
@@ -32,6 +33,11 @@ def inventory() -> str:
             f"no inventory is named.\n  Set {INVENTORY}, or run `pulumi config set suite:inventory NAME` once."
         )
     return name
+
+
+def chosen_flavors() -> dict[str, str]:
+    """Size → flavor of derived hosts, chosen for this run alone: the stack's configuration `suite:flavors`."""
+    return {str(size): str(name) for size, name in (pulumi.Config("suite").get_object("flavors") or {}).items()}
 
 
 def unprotect() -> bool:

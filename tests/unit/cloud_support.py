@@ -121,7 +121,6 @@ def bench(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Bench:
     deployment = load(str(inventory))
     add_missing(open_store(deployment, vault), deployment.secrets_wanted)
     monkeypatch.setattr(room, "ask", lambda deployment, credentials: AMPLE)
-    monkeypatch.setattr("suite_deploy.cloud.decision.ask", lambda deployment, credentials: AMPLE)
     monkeypatch.setattr(CloudDriver, "_meet_hosts", lambda self, outputs, progress: None)
     return Bench(tmp_path, deployment, engine, CloudDriver(deployment, vault), vault)
 

@@ -29,6 +29,20 @@ __all__ = ["bench"]
         ("No suitable endpoint could be found in the service catalog.", "no such region"),
         ("Quota exceeded for instances: Requested 1, but already used 10 of 10", "no room left"),
         ('Post "https://x/v2.1/servers": dial tcp: connection refused', "Run the same command again once the cloud"),
+        ('Post "https://x/v2.1/servers": EOF', "the connection to the cloud was lost"),
+        (
+            "Error creating openstack_compute_instance_v2: Expected HTTP response code [200 202] when accessing [POST"
+            ' https://x/v2.1/servers], but got 403 instead: {"forbidden": {"code": 403, "message": "Quota exceeded for'
+            ' cores: Requested 4, but already used 18 of 20 cores"}}',
+            "no room left",
+        ),
+        ("Policy doesn't allow os_compute_api:os-quota-sets to be performed. (HTTP 403)", "does not let this account"),
+        (
+            "but got 409 instead: Security group rule already exists. Rule id is 0a1b.",
+            "already has one of these, which this suite does not know of",
+        ),
+        ('got 409 instead: {"code": 409, "type": "duplicate_recordset"}', "this suite did not make it"),
+        ("got 403 instead: not allowed for managing additional application credentials", "made with --unrestricted"),
         ("Flavor m9 could not be found.", "no such flavor"),
         ("incorrect passphrase", "another passphrase"),
         ("could not download plugin openstack", "suite-deploy doctor NAME --fix"),
@@ -44,6 +58,14 @@ def test_a_failure_says_what_happened_and_what_to_do(bench: Bench, message: str,
     assert happened in text
     assert f"host-one: {message}" in text
     assert str(bench.state / "logs" / "engine.log") in text
+
+
+def test_a_problem_of_the_inventory_is_said_as_the_program_says_it(bench: Bench) -> None:
+    said = "/x/suite.yml:9: infrastructure.image.name: image 'Debian 14' is not known there.\n  There is: Debian 13."
+    bench.engine.script(bench.up_script(preview={"events": [error(said)], "status": 255, "stderr": "error: x"}))
+    with pytest.raises(CouldNotRun) as refused:
+        bench.driver.apply(lambda text: None)
+    assert str(refused.value) == said
 
 
 def refused_by_outscale(status: int, code: str, kind: str, details: str, *, depth: int = 12) -> str:

@@ -109,7 +109,7 @@ def test_elsewhere_the_smallest_that_fits_is_chosen_and_remembered(
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     flavors = [Size("big", 64, 262144), Size("b3-64", 16, 64000), Size("b3-128", 32, 128000), Size("b3-8", 2, 8000)]
-    room = Room({size.name: size for size in flavors})
+    room = Room({size.name: size for size in flavors} | {"m1-id": Size("m1", 1, 1000)})
     monkeypatch.setattr("suite_deploy.cloud.room.ask", lambda deployment, credentials: room)
     base = {key: value for key, value in OPENSTACK["infrastructure"].items() if key != "hosts"}
     content = {**OPENSTACK, "infrastructure": base, "users": 80, "components": {"keycloak": {}}}
@@ -119,9 +119,12 @@ def test_elsewhere_the_smallest_that_fits_is_chosen_and_remembered(
     assert host.flavor is None and host.vcpus
     bench.engine.script(bench.up_script())
     CloudDriver(deployment, bench.vault).preview()
+    assert "suite:flavors" in (bench.state / "engine" / "openstack" / "Pulumi.cloudy.yaml").read_text()
+    assert not (deployment.state_dir / "flavors.json").exists(), "a preview decides nothing for later runs"
+    CloudDriver(deployment, bench.vault).apply(lambda text: None)
     chosen = json.loads((deployment.state_dir / "flavors.json").read_text())
     assert list(chosen.values()) == ["b3-8"]
-    assert load(str(inventory)).hosts[0].flavor == "b3-8", "the program finds what was chosen"
+    assert load(str(inventory)).hosts[0].flavor == "b3-8", "later runs find what was chosen"
 
 
 def test_a_cloud_without_a_flavor_that_large_lists_what_it_has() -> None:

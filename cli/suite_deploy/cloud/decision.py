@@ -3,18 +3,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from ..errors import CouldNotRun
 from ..model.deployment import Deployment
 from ..report.console import table
-from .credentials import Credentials
 from .need import Size, needs
 from .plan import Step, counts
 from .prices import Cost, monthly, read_prices
-from .room import Left, Room, ask
+from .room import Left, Room
 
 _CLOSED = "the rest of the plan is known once the region is open"
 _COLUMNS = ("create", "change", "replace", "remove", "keep")
@@ -133,14 +131,8 @@ class Decision:
         }
 
 
-def decide(deployment: Deployment, steps: list[Step], credentials: Credentials) -> Decision:
-    """Ask the cloud and the price table. Raises CouldNotRun when the cloud cannot be asked."""
-    room = ask(deployment, credentials)
-    return weigh(deployment, steps, room)
-
-
 def weigh(deployment: Deployment, steps: list[Step], room: Room) -> Decision:
-    """The same from what the cloud said."""
+    """A plan against what the cloud said it has, and the price table."""
     wanted, unknown = needs(steps, room.flavors)
     rows = tuple(Row(what, count, room.left.get(what)) for what, count in sorted(wanted.items()))
     prices = read_prices(deployment.directory)
@@ -150,15 +142,11 @@ def weigh(deployment: Deployment, steps: list[Step], room: Room) -> Decision:
         rows=rows,
         cost=cost,
         unknown_flavors=tuple(unknown),
-        flavors=_distinct(room.flavors),
+        flavors=room.sizes,
         silent=room.silent,
         flavor_form=room.flavor_form,
         closed=room.closed,
     )
-
-
-def _distinct(flavors: Mapping[str, Size]) -> tuple[Size, ...]:
-    return tuple(sorted(set(flavors.values()), key=lambda size: (size.vcpus, size.memory_mib, size.name)))
 
 
 def _quota(row: Row) -> tuple[str, str, str, str, str]:

@@ -7,7 +7,7 @@ import json
 import os
 import shutil
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,15 +17,15 @@ from ..errors import CouldNotRun
 from ..model.deployment import Component, Deployment
 from ..model.immutable import RECORD
 from ..model.outputs import HostOutput, PlanItem, Progress, StackOutputs
-from ..model.sizing import FLAVORS, read_flavors, size_key
+from ..model.sizing import FLAVORS, with_flavors
 from ..model.suite import Cloud, Ovh
 from ..paths import resource_root, share_import
 from ..render.inventory import SSH_CONFIG, ssh_config
 from ..runners.process import clean_environment
 from ..secrets.ensure import STACK_SECRETS, STACK_TOP_KEY, open_store, require
+from . import flavors, room
 from .credentials import Credentials, find_credentials
 from .engine import Engine, require_engine
-from .need import smallest
 from .plan import Step, opens_data, plan_items
 from .sdk import provide
 
@@ -55,6 +55,9 @@ class CloudDriver:
         self.state = deployment.state_dir
         self.vault_password_file = vault_password_file
         self._steps: list[Step] | None = None
+        self._room: room.Room | None = None
+        #: flavors chosen in this run, by size of derived hosts
+        self._chosen: dict[str, str] = {}
         #: what the program had to say of the plan
         self.notes: tuple[str, ...] = ()
 
@@ -69,27 +72,33 @@ class CloudDriver:
         return plan_items(self.steps())
 
     def steps(self) -> list[Step]:
-        """What the engine would do now, asked once."""
+        """What the engine would do now, asked once, after asking the cloud what it has."""
         if self._steps is None:
-            stack = self._stack(require_engine())
+            engine = require_engine()
+            self._ask()
+            stack = self._stack(engine)
             self._steps, self.notes = stack.preview(), tuple(stack.warnings)
         return self._steps
 
     def decide(self) -> Decision:
         """What a person needs to decide on: the plan, room on the cloud, cost. Reads only."""
-        provide(self.deployment.driver)
-        from .decision import decide
+        steps = self.steps()
+        assert self._room is not None
+        from .decision import weigh
 
-        return decide(self.deployment, self.steps(), self.credentials())
+        return weigh(self.deployment, steps, self._room)
 
     def apply(self, progress: Progress) -> StackOutputs:
-        """Raises CouldNotRun, before anything was created, when data would be lost or the cloud has no room."""
-        stack = self._stack(require_engine(), progress)
-        exports = self._carry_out(stack, progress)
+        """Raises CouldNotRun or InvalidInput, before anything was created, for what the cloud refuses or lacks.
+
+        That is credentials, region, flavors, room, no answer; and for data that would be lost. What fails later is
+        CouldNotRun too, with everything remembered that was made.
+        """
+        stack, exports = self._carry_out(progress)
         if AGAIN in exports:
             progress(str(exports[AGAIN]))
-            self._after_opening(progress)
-            exports = self._carry_out(stack, progress)
+            self._wait_for_region(progress)
+            stack, exports = self._carry_out(progress)
         outputs = self._read(exports)
         self._write_secrets(exports)
         progress("waiting for the hosts to answer")
@@ -98,20 +107,36 @@ class CloudDriver:
         self._open_buckets(stack, progress)
         return outputs
 
-    def _carry_out(self, stack: EngineStack, progress: Progress) -> dict[str, Any]:
-        """Preview, quota, then the plan itself; returns the stack's exports."""
+    def _carry_out(self, progress: Progress) -> tuple[EngineStack, dict[str, Any]]:
+        """Room, preview, refusal, then the plan itself; returns the stack and its exports."""
+        engine = require_engine()
+        progress("asking the cloud what it has and what is left")
+        self._ask()
+        stack = self._stack(engine, progress)
         progress("asking the engine what would change")
         self._steps, self.notes = stack.preview(progress), tuple(stack.warnings)
-        progress("asking the cloud for its quota")
         self.decide().refuse()
         for name in stack.cut_off():
             progress(
                 f"an earlier run was cut off while creating {name}: if the cloud holds one that this suite does not"
                 " use, remove it there"
             )
+        if self._chosen:
+            _write(self.state / FLAVORS, flavors.remembered(self.state, self._chosen), 0o644)
         stack.up(progress)
         exports, _ = stack.outputs()
-        return exports
+        return stack, exports
+
+    def _ask(self) -> None:
+        """Ask the cloud what it has, before the engine is started; derived hosts get their flavors.
+
+        Raises CouldNotRun when it refuses, InvalidInput for flavors it does not have.
+        """
+        provide(self.deployment.driver)
+        self._room = room.ask(self.deployment, self.credentials())
+        self._chosen |= flavors.choose(self.deployment, self._room)
+        self.deployment = with_flavors(self.deployment, self._chosen)
+        flavors.require_known(self.deployment, self._room)
 
     def outputs(self) -> StackOutputs | None:
         """As the last `apply` left them; read from the engine's state where this machine has no record."""
@@ -160,7 +185,6 @@ class CloudDriver:
 
     def _stack(self, engine: Engine, note: Progress = lambda text: None) -> EngineStack:
         prefix = provide(self.deployment.driver)
-        self._choose_flavors()
         from ..runners.pulumi import EngineStack, Project
         from ..secrets.redactor import Redactor
         from ..secrets.value import Secret
@@ -171,13 +195,15 @@ class CloudDriver:
         if passphrase:
             hidden[STATE_KEY] = Secret(STATE_KEY, passphrase)
         redact = Redactor(hidden).redact
-        driver = self.deployment.driver
+        driver, config = self.deployment.driver, {"suite:inventory": str(self.deployment.directory)}
+        if self._chosen:
+            config["suite:flavors"] = json.dumps(self._chosen, sort_keys=True)
         project = Project(
             name=f"suite-{driver}",
             stack=suite.suite,
             program=resource_root() / "stacks" / driver,
             work=self.state / ENGINE / driver,
-            config={"suite:inventory": str(self.deployment.directory)},
+            config=config,
             environment=self._environment(engine, credentials, passphrase, prefix),
             interpreter=prefix,
             pack=self._pack(prefix),
@@ -187,31 +213,11 @@ class CloudDriver:
         )
         return EngineStack(engine, project, redact, note)
 
-    def _choose_flavors(self) -> None:
-        """For derived hosts, the smallest flavor of the cloud's list that holds each; remembered in the state."""
-        unsized = [host for host in self.deployment.hosts if host.vcpus and not host.flavor]
-        if not unsized:
-            return
-        from .room import ask
-
-        room = ask(self.deployment, self.credentials())
-        if room.closed:
-            # All the program can do now is open the region; the sizes are chosen once it is.
-            return
-        found = room.flavors.values()
-        chosen = read_flavors(self.state) | {size_key(host): smallest(host, found).name for host in unsized}
-        _write(self.state / FLAVORS, json.dumps(chosen, indent=1, sort_keys=True) + "\n", 0o644)
-        hosts = (replace(host, flavor=host.flavor or chosen.get(size_key(host))) for host in self.deployment.hosts)
-        self.deployment = replace(self.deployment, hosts=tuple(hosts))
-
-    def _after_opening(self, progress: Progress) -> None:
-        """What could not be asked before the program opened the region."""
-        from .room import wait_until_open
-
+    def _wait_for_region(self, progress: Progress) -> None:
+        """The program opened the region; everything else has to wait until it works."""
         infrastructure = self.infrastructure
         if isinstance(infrastructure, Ovh):
-            wait_until_open(infrastructure, self.credentials(), progress)
-        self._choose_flavors()
+            room.wait_until_open(infrastructure, self.credentials(), progress)
 
     def _environment(self, engine: Engine, credentials: Credentials, passphrase: str, prefix: Path) -> dict[str, str]:
         """Everything the engine and its children may know."""
@@ -366,13 +372,9 @@ def outputs_from_json(text: str) -> StackOutputs:
     """What `apply` recorded. Raises ValueError, KeyError or TypeError for anything else."""
     data: dict[str, Any] = json.loads(text)
     hosts = tuple(HostOutput(**{**host, "groups": tuple(host["groups"])}) for host in data.pop("hosts"))
-    return StackOutputs(
-        hosts=hosts,
-        private_networks=tuple(data.pop("private_networks")),
-        ssh_private_key=Path(data.pop("ssh_private_key")),
-        ssh_known_hosts=Path(data.pop("ssh_known_hosts")),
-        **data,
-    )
+    paths: dict[str, Any] = {name: Path(data.pop(name)) for name in ("ssh_private_key", "ssh_known_hosts")}
+    rest: dict[str, Any] = {name: tuple(value) if isinstance(value, list) else value for name, value in data.items()}
+    return StackOutputs(hosts=hosts, **paths, **rest)
 
 
 def _write(path: Path, content: str, mode: int) -> None:

@@ -21,6 +21,28 @@ _KNOWN: tuple[tuple[re.Pattern[str], str, str], ...] = tuple(
             "Nothing is lost: what was made is recorded. Run the same command again in a few minutes.",
         ),
         (
+            # OpenStack says 403 for a used-up quota too: only its words tell it from missing rights
+            r"quota[ _](has been |is )?(exceeded|exceded|used)|exceed(s|ed|ing)? [^.\n]*quota|limit ?exceeded"
+            r"|OverLimit|TooManyResources|maximum number of \w+ (allowed|exceeded)|no valid host|got 413 instead"
+            r"|insufficient ?(capacity|resources)",
+            "the cloud has no room left for that: a quota or its capacity is used up",
+            "What was made is recorded. What is needed and what is left: suite-deploy preview NAME. Then ask for more,"
+            " or choose smaller sizes.",
+        ),
+        (
+            # Keystone says it of EC2 credentials as well as of application credentials
+            r"not allowed for managing additional application credentials",
+            "these credentials may not make others: they are a restricted application credential",
+            "Sign in with OS_USERNAME and OS_PASSWORD, or with an application credential made with --unrestricted:"
+            " docs/operator/openstack.md",
+        ),
+        (
+            r"duplicate[_ ]recordset",
+            "a DNS record of that name is there already, and this suite did not make it",
+            "Nothing of it was touched. Remove it from the zone and run the same command again, or leave"
+            " infrastructure.dns out: `up` then lists the records to publish.",
+        ),
+        (
             # Outscale says 401 for missing rights too: only its code tells them from wrong keys
             r"AccessDenied 4\b",
             "the cloud does not let this account do that",
@@ -45,11 +67,6 @@ _KNOWN: tuple[tuple[re.Pattern[str], str, str], ...] = tuple(
             "Compare infrastructure.region with the cloud's own list; regions are case-sensitive.",
         ),
         (
-            r"quota|limit ?exceeded|TooManyResources|OverLimit|insufficient ?(capacity|resources)|no valid host",
-            "the cloud has no room left for that: a quota or its capacity is used up",
-            "What is needed and what is left: suite-deploy preview NAME. Then ask for more, or choose smaller sizes.",
-        ),
-        (
             r"flavor.*(not found|could not be found|no results)|no flavor|InvalidVmType|vm ?type .*(invalid|unknown)"
             r"|no such vm type",
             "the cloud has no such flavor",
@@ -62,10 +79,22 @@ _KNOWN: tuple[tuple[re.Pattern[str], str, str], ...] = tuple(
             "Run: suite-deploy doctor NAME --fix. Without a way out, set `engine.plugins` to a mirror.",
         ),
         (
-            r"connection (refused|reset|timed out)|no such host|i/o timeout|TLS handshake|network is unreachable"
-            r"|temporary failure in name resolution|unexpected EOF|max retries|ConnectionError|Bad Gateway|\b50[234]\b",
+            # the words of OpenStack's, Outscale's and Go's own clients
+            r"connection (refused|reset|timed out|aborted)|no such host|i/o timeout|TLS handshake|max retries"
+            r"|network is unreachable|temporary failure in name resolution|name or service not known|\bEOF\b"
+            r"|ConnectionError|Bad Gateway|\b50[234]\b|context deadline exceeded|Client\.Timeout exceeded|broken pipe"
+            r"|server closed idle connection|remote end closed connection|unable to establish connection"
+            r"|gave no answer|cannot be reached|Outscale failed with HTTP 5",
             "the connection to the cloud was lost or could not be made",
-            "Nothing is lost: what was made is recorded. Run the same command again once the cloud answers.",
+            "What was made is recorded. Run the same command again once the cloud answers: it goes on from there.\n"
+            "  If the answer to a creation was lost, the cloud may hold one that this suite does not know of.",
+        ),
+        (
+            r"got 409 instead|HTTP 409|already exists|are named [^\n]*remove all but"
+            r"|exists (with another|\([^)]*\) with)",
+            "the cloud already has one of these, which this suite does not know of",
+            "It may be of an earlier run whose answer was lost, or somebody else's. Look at it there.\n"
+            "  If nobody uses it, remove it, then run the same command again.",
         ),
         (
             r"cannot be deleted[^.]*protected|is protected",
@@ -74,6 +103,8 @@ _KNOWN: tuple[tuple[re.Pattern[str], str, str], ...] = tuple(
         ),
     )
 )
+#: how a problem of the inventory begins, which says its own next step
+_PROBLEM = re.compile(r"^\S+\.ya?ml:\d+: ")
 #: how Python ends a list of frames: one of them, its source lines, then the error itself, less indented
 _FRAME = re.compile(r'^(?P<indent>\s*)File ".*", line \d+')
 _RAISED = re.compile(r"^(?:[A-Za-z_]\w*\.)+[A-Za-z_]\w*: |^Exception: ")
@@ -90,6 +121,8 @@ def explain(text: str, *, doing: str, log: Path | None = None, unlock: str = "")
         return _locked(text, unlock)
     said = [line for line in (line.strip() for line in text.splitlines()) if line]
     known = next(((what, step) for pattern, what, step in _KNOWN if pattern.search(text)), None)
+    if _PROBLEM.match(text):
+        return text.strip()
     lines = [known[0] if known else f"the engine could not finish ({doing})"]
     lines += [f"  {line}" for line in said[:12]]
     if known:

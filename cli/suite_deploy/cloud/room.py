@@ -75,6 +75,11 @@ class Room:
     flavor_form: str = ""
     closed: bool = False
 
+    @property
+    def sizes(self) -> tuple[Size, ...]:
+        """Every flavor once, the smallest first."""
+        return tuple(sorted(set(self.flavors.values()), key=lambda size: (size.vcpus, size.memory_mib, size.name)))
+
 
 def auth_url(infrastructure: Cloud) -> str:
     """Where this cloud signs people in."""

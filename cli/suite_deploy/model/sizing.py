@@ -128,6 +128,12 @@ def read_flavors(state: Path) -> dict[str, str]:
         return {}
 
 
+def with_flavors(deployment: Deployment, chosen: Mapping[str, str]) -> Deployment:
+    """The deployment with flavors for derived hosts that have none yet. chosen: size → flavor."""
+    hosts = (replace(host, flavor=host.flavor or chosen.get(size_key(host))) for host in deployment.hosts)
+    return replace(deployment, hosts=tuple(hosts))
+
+
 def derive(users: int, demands: Iterable[Demand]) -> Sized:
     """Hosts for so many users: one up to 100, then data and media apart, edge too beyond 1,000."""
     wanted = sorted(demands, key=lambda item: (-item.vcpus, item.slug))
