@@ -39,6 +39,8 @@ def _used(subject: Subject) -> Iterator[tuple[str, str]]:
         yield "block", "infrastructure.hosts"
     if subject.get("infrastructure.object_store"):
         yield "object", "infrastructure.object_store"
+    if subject.get("infrastructure.dns"):
+        yield "dns", "infrastructure.dns"
     for key in ("state.s3", "backup.target"):
         if subject.get(key) and subject.get(f"{key}.offer") in (None, subject.offer):
             yield "object", key

@@ -29,6 +29,8 @@ ACCOUNT_WIDE = frozenset(
         "ovh:CloudProject/user:User",
         "ovh:CloudProject/s3Policy:S3Policy",
         "ovh:CloudProject/s3Credential:S3Credential",
+        # a zone of the account: public answers, given from wherever the company has name servers
+        "ovh:Domain/zoneRecord:ZoneRecord",
     )
 )
 
@@ -65,6 +67,9 @@ def region_declared(resource: Resource, subject: Subject) -> str | None:
 
 @resource_clause("zone_of_region", "openstack:", "ovh:", "pulumi-python:dynamic/outscale:")
 def zone_of_region(resource: Resource, subject: Subject) -> str | None:
+    # a DNS record's `zone` is a domain
+    if resource.type in ACCOUNT_WIDE:
+        return None
     for key in resource.props.keys() & ZONE_KEYS:
         for _, value in walk(resource.props[key]):
             if value is UNKNOWN or not value:

@@ -36,7 +36,7 @@ class MadeHost:
 
 @dataclass(frozen=True)
 class BucketCredential:
-    """The key pair that opens one bucket."""
+    """What opens one bucket: a key pair of S3, or id and secret of an application credential for Swift."""
 
     access_key: pulumi.Input[str]
     secret_key: pulumi.Input[str]
@@ -62,6 +62,7 @@ def export(
             "private_networks": [spec.private_network],
             "public_address": edge,
             "dns_records": dict.fromkeys(spec.names, edge),
+            "dns_created": list(spec.dns.names) if spec.dns else [],
             # a host behind edge sees deployments come from edge's private address
             "host_vars": {"host_ssh_sources": [*spec.ssh_sources, spec.private_network]},
             "facts": {"region": spec.region, **facts},
@@ -130,6 +131,8 @@ def read_outputs(exports: Mapping[str, Any], *, ssh_private_key: Path, ssh_known
             ssh_private_key=ssh_private_key,
             ssh_known_hosts=ssh_known_hosts,
             dns_records=dict(content["dns_records"]),
+            # a stack brought up by an earlier version says nothing of it, and made none
+            dns_created=tuple(content.get("dns_created", ())),
             host_vars=dict(content["host_vars"]),
             facts=dict(content["facts"]),
         )

@@ -50,6 +50,18 @@ class BucketSpec:
 
 
 @dataclass(frozen=True)
+class DnsSpec:
+    """Records wanted in the provider's DNS: for each name the address of edge.
+
+    zone: without a final dot. names: those of the suite's public names that lie in it. ttl: seconds.
+    """
+
+    zone: str
+    names: tuple[str, ...]
+    ttl: int
+
+
+@dataclass(frozen=True)
 class StackSpec:
     """Everything a cloud's program needs of a deployment; nothing in here is secret."""
 
@@ -73,6 +85,8 @@ class StackSpec:
     private_network: str = PRIVATE_NETWORK
     volume_type: str | None = None
     tags: Mapping[str, str] = field(default_factory=dict)
+    #: None: publishing the names is the operator's
+    dns: DnsSpec | None = None
 
     def host(self, name: str) -> HostSpec:
         """The host of that name."""
@@ -127,6 +141,7 @@ def stack_spec(deployment: Deployment) -> StackSpec:
         resolvers=tuple(suite.network.dns),
         volume_type=volumes.type if volumes else None,
         tags={"suite": suite.suite, "managed-by": "suite-deploy"},
+        dns=DnsSpec(deployment.dns.zone, deployment.zone_names, deployment.dns.ttl) if deployment.dns else None,
     )
 
 

@@ -11,7 +11,7 @@ SHOWN = 30
 
 
 def names(what: str, auth_url: str, region: str) -> str:
-    """What there is of a kind (`external network`, `flavor`, `image`), or why that cannot be said. Never raises."""
+    """What there is of a kind, a key of `_LISTS`, or why that cannot be said. Never raises."""
     try:
         found = sorted(_LISTS[what](_connection(auth_url, region)))
     # this text only helps an error along: whatever goes wrong here must not hide that error
@@ -41,7 +41,12 @@ def _images(cloud: Any) -> Iterable[str]:
     return {item.name for item in cloud.image.images(status="active") if item.disk_format not in ("aki", "ari")}
 
 
+def _zones(cloud: Any) -> Iterable[str]:
+    return [str(item.name).removesuffix(".") for item in cloud.dns.zones()]
+
+
 _LISTS: dict[str, Callable[[Any], Iterable[str]]] = {
+    "DNS zone": _zones,
     "external network": _networks,
     "flavor": _flavors,
     "image": _images,

@@ -15,10 +15,19 @@ from stacks.components.openstack.place import PATIENCE, Place
 from stacks.openstack.lookup import Found
 from suite_deploy.errors import CouldNotRun, InvalidInput, Problem
 from suite_deploy.model.deployment import Deployment
-from suite_deploy.model.suite import Cloud, OsImage
+from suite_deploy.model.provider import OsImage
+from suite_deploy.model.suite import Cloud
 from suite_deploy.paths import user_cache
 
 _BLOCK = 1 << 20
+#: how files begin that are no disk as it is: (first bytes, what they are)
+_MAGIC = (
+    (b"QFI\xfb", "qcow2"),
+    (b"\xfd7zXZ\x00", "compressed with xz"),
+    (b"\x1f\x8b", "compressed with gzip"),
+    (b"\x28\xb5\x2f\xfd", "compressed with zstd"),
+    (b"PK\x03\x04", "a zip archive"),
+)
 #: seconds without a byte after which a download counts as lost
 _SILENCE = 60
 
@@ -62,11 +71,12 @@ def _uploaded(deployment: Deployment, wanted: OsImage, place: Place) -> pulumi.O
     if not wanted.url or not wanted.sha256:
         raise _problem(deployment, "has a `url` without its `sha256`.", "Write the file's SHA-256 beside it.")
     file = fetched(wanted.url, wanted.sha256, user_cache() / "system-images")
+    disk_format = _format(deployment, wanted, file)
     return images.Image(
         f"image-{wanted.sha256[:12]}",
         name=place.called("system", wanted.sha256[:12]),
         container_format="bare",
-        disk_format="raw" if wanted.url.endswith((".raw", ".img")) else "qcow2",
+        disk_format=disk_format,
         local_file_path=str(file),
         visibility="private",
         region=place.region,
@@ -78,6 +88,21 @@ def _uploaded(deployment: Deployment, wanted: OsImage, place: Place) -> pulumi.O
             ignore_changes=["localFilePath"],
         ),
     ).id
+
+
+def _format(deployment: Deployment, wanted: OsImage, file: Path) -> str:
+    """The written format, once the file itself does not contradict it: hosts would not boot, and nobody would know why.
+
+    qcow2 begins with its magic (https://www.qemu.org/docs/master/interop/qcow2.html), raw with anything but another's.
+    """
+    with file.open("rb") as source:
+        start = source.read(max(len(magic) for magic, _ in _MAGIC))
+    is_ = next((what for magic, what in _MAGIC if start.startswith(magic)), "raw")
+    if is_ != wanted.disk_format:
+        found = f"is said to be {wanted.disk_format}, but the file behind {wanted.url} is {is_}."
+        step = f"Write `format: {is_}`." if is_ in ("qcow2", "raw") else "Name a file that is not packed: qcow2 or raw."
+        raise _problem(deployment, found, step)
+    return is_
 
 
 def fetched(url: str, sha256: str, cache: Path) -> Path:

@@ -9,7 +9,7 @@ from functools import partial
 from typing import Any, TypeVar
 
 import pulumi
-from pulumi_openstack import compute, images, networking
+from pulumi_openstack import compute, dns, images, networking
 
 from stacks.components.openstack.hosts import Flavor
 from stacks.components.openstack.place import Place
@@ -22,6 +22,8 @@ from suite_deploy.model.suite import Cloud, OpenStack
 Result = TypeVar("Result")
 #: how the provider says that a name fits nothing, or too much
 _NONE, _SEVERAL = "returned no results", "more than one"
+#: how it says that the cloud's catalogue has no service of that kind in the region
+_NO_SERVICE = "No suitable endpoint could be found"
 
 
 @dataclass(frozen=True)
@@ -47,6 +49,8 @@ class Found:
     external_network: Network
     flavors: Mapping[str, Flavor]
     image: Image | None = None
+    #: of the zone that names are published in; "" where none is named
+    zone_id: str = ""
 
 
 class _Missing(Exception):
@@ -56,7 +60,7 @@ class _Missing(Exception):
 def look_up(
     deployment: Deployment, spec: StackSpec, place: Place, *, auth_url: str = "", external_network: str = ""
 ) -> Found:
-    """Find external network, flavors and image by name.
+    """Find external network, flavors, image and DNS zone by name.
 
     auth_url, external_network: for a provider that has them fixed; the inventory's when empty.
     Raises InvalidInput with every name that fits nothing and what there is instead; CouldNotRun when the cloud does
@@ -69,7 +73,9 @@ def look_up(
     region, opts = place.region, pulumi.InvokeOptions(provider=place.provider)
     problems: list[Problem] = []
 
-    def find(path: tuple[Hashable, ...], what: str, name: str, ask: Callable[[], Result]) -> Result | None:
+    def find(
+        path: tuple[Hashable, ...], what: str, name: str, ask: Callable[[], Result], step: str = ""
+    ) -> Result | None:
         try:
             return _answer(ask)
         except _Missing as error:
@@ -77,7 +83,7 @@ def look_up(
             there = catalogue.names(what, auth_url, infrastructure.region)
             key = ".".join(map(str, path))
             found = f"{what} {name!r} {error}." if name else f"{what}: the cloud's answer {error}."
-            problems.append(Problem(where.file, where.line, key, found, there))
+            problems.append(Problem(where.file, where.line, key, found, there, step))
             return None
 
     def network() -> Any:
@@ -101,19 +107,38 @@ def look_up(
         image = find(
             path, "image", named, partial(images.get_image, name=named, most_recent=True, region=region, opts=opts)
         )
+    zone = None
+    if spec.dns and isinstance(infrastructure, OpenStack):
+        path = ("infrastructure", "dns", "zone")
+        # Designate's names end with a dot
+        step = "Have it made and delegated to this cloud, or leave `dns` out: `up` lists the records to publish."
+        zone = find(path, "DNS zone", spec.dns.zone, partial(_zone, f"{spec.dns.zone}.", region, opts), step)
     if problems or external is None:
         raise InvalidInput(problems)
     return Found(
         Network(external.id, external.name or ""),
         {name: Flavor(flavor.id, int(flavor.disk or 0)) for name, flavor in flavors.items() if flavor},
         Image(image.id, dict(image.properties or {})) if image else None,
+        zone.id if zone else "",
     )
+
+
+def _zone(name: str, region: str, opts: pulumi.InvokeOptions) -> Any:
+    """A zone by name; a cloud without a DNS service has none, and says so in words about regions."""
+    try:
+        return dns.get_dns_zone(name=name, region=region, opts=opts)
+    except Exception as error:
+        if _NO_SERVICE not in str(error):
+            raise
+        raise _Missing("cannot be there: this cloud offers no DNS service (Designate) in this region") from error
 
 
 def _answer(ask: Callable[[], Result]) -> Result:
     """What the provider says. The engine raises plain exceptions, so its words are all there is to go by."""
     try:
         return ask()
+    except _Missing:
+        raise
     except Exception as error:
         text = str(error)
         if _NONE in text:

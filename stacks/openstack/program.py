@@ -10,6 +10,7 @@ from stacks.components.openstack.buckets import Buckets, BucketsConfig
 from stacks.components.openstack.hosts import HostGroup, HostGroupConfig
 from stacks.components.openstack.network import NetworkConfig, PrivateNetwork
 from stacks.components.openstack.place import Place, provider
+from stacks.components.openstack.records import Records, RecordsConfig
 from stacks.components.openstack.security import SecurityConfig, SecurityGroups
 from stacks.components.openstack.volumes import DataVolumes, VolumesConfig
 from stacks.components.outputs import MadeHost, export
@@ -40,7 +41,10 @@ def build(deployment: Deployment) -> None:
     found = look_up(deployment, spec, place)
     image = boot_image(deployment, place, found)
     hosts, volumes = _hosts(spec, place, found, image)
-    buckets = Buckets("suite", place, BucketsConfig(spec.buckets))
+    buckets = Buckets("suite", place, BucketsConfig.of(spec, infrastructure.object_store))
+    if spec.dns and found.zone_id:
+        address = hosts.hosts[spec.edge].public_address
+        Records("suite", place, RecordsConfig(found.zone_id, spec.dns.names, spec.dns.ttl, address))
     made = {
         name: MadeHost(
             private_address=host.private_address,

@@ -20,6 +20,7 @@ from stacks.openstack.lookup import Found, look_up
 from stacks.ovh.buckets import Buckets, BucketsConfig
 from stacks.ovh.network import VrackConfig, VrackNetwork
 from stacks.ovh.place import Project, open_region, provider
+from stacks.ovh.records import Records, records_config
 from stacks.ovh.zones import placed
 from suite_deploy.cloud.driver import AGAIN
 from suite_deploy.cloud.room import OVH_AUTH
@@ -59,6 +60,9 @@ def build(deployment: Deployment) -> None:
     hosts, volumes = _hosts(spec, project, found, image)
     store = infrastructure.object_store
     buckets = Buckets("suite", project, BucketsConfig(spec.buckets, store.region.upper() if store else ""))
+    if spec.dns:
+        edge = hosts.hosts[spec.edge].public_address
+        Records("suite", project, records_config(deployment, project, spec.dns, edge))
     made = {
         name: MadeHost(
             private_address=host.private_address,

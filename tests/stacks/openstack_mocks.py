@@ -14,6 +14,8 @@ import pulumi
 FLAVORS = {"b3-8": (2, 8000, 50), "b3-16": (4, 16000, 100), "b3-32": (8, 32000, 0)}
 IMAGES = {"Debian 13": {"os_hash_algo": "sha256", "os_hash_value": "a" * 64}}
 NETWORKS = ("Ext-Net",)
+#: as Designate names them
+ZONES = ("region-x.example.",)
 NOTHING = "Your query returned no results. Please change your search criteria and try again."
 _NAMESPACE = uuid.UUID("6ba7b811-9dad-11d1-80b4-00c04fd430c8")
 
@@ -40,6 +42,8 @@ class Cloud(pulumi.runtime.Mocks):
             state["address"] = f"198.51.100.{self._next('outside', 11)}"
         elif kind == "Ec2CredentialV3":
             state |= {"access": f"access of {args.name}", "secret": f"secret of {args.name}"}
+        elif kind == "ApplicationCredential":
+            state["secret"] = f"secret of {args.name}"
         return identifier(args.typ, args.name), state
 
     def call(self, args: pulumi.runtime.MockCallArgs) -> Any:
@@ -52,6 +56,8 @@ class Cloud(pulumi.runtime.Mocks):
             return {"id": identifier("flavor", name), "name": name, "vcpus": cpus, "ram": memory, "disk": disk}
         if args.token.endswith(":getImage") and name in IMAGES:
             return {"id": identifier("image", name), "name": name, "properties": IMAGES[name]}
+        if args.token.endswith(":getDnsZone") and name in ZONES:
+            return {"id": identifier("zone", name), "name": name}
         return {}, [("name", NOTHING)]
 
     def _next(self, pool: str, first: int) -> int:

@@ -101,6 +101,7 @@ CASES: dict[str, tuple[dict[str, Any], Any]] = {
     "infrastructure.image": (OPENSTACK, {"url": "https://images.example/debian.qcow2"}),
     "infrastructure.volumes": (OPENSTACK, {"encrypted": False}),
     "infrastructure.object_store": (OPENSTACK, {"endpoint": "http://s3.example", "region": "mars"}),
+    "infrastructure.dns": (OPENSTACK, {"zone": "counts.example"}),
     "infrastructure.endpoint": (OVH, "ovh-us"),
     "infrastructure.project": (OVH, "other"),
 }

@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 #: the engine's own, and components that only group others: nothing of them is in the cloud
-_NOTHING = ("pulumi:", "suite:", "random:")
+_NOTHING = ("pulumi:", "suite:")
 #: type → what one of it takes, one each; processors, memory and GiB come on top: need.py
 COUNTED: Mapping[str, tuple[str, ...]] = {
     "openstack:networking/network:Network": ("networks",),
@@ -23,7 +23,6 @@ COUNTED: Mapping[str, tuple[str, ...]] = {
     "openstack:compute/instance:Instance": ("hosts",),
     "openstack:blockstorage/volume:Volume": (),
     "ovh:CloudProject/networkPrivate:NetworkPrivate": ("networks",),
-    "ovh:CloudProject/networkPrivateSubnet:NetworkPrivateSubnet": ("subnets",),
     "ovh:CloudProject/networkPrivateSubnetV2:NetworkPrivateSubnetV2": ("subnets",),
     # a router of OpenStack with a foot in the subnet; OVHcloud has a limit of its own besides
     "ovh:CloudProject/gateway:Gateway": ("gateways", "ports", "routers"),
@@ -42,10 +41,10 @@ _PER_NET = "limited within each Net, and this one is new"
 NOT_COUNTED: Mapping[str, str] = {
     "openstack:networking/floatingIpAssociate:FloatingIpAssociate": _JOINS,
     "openstack:compute/volumeAttach:VolumeAttach": _JOINS,
-    "openstack:compute/keypair:Keypair": "limited for each person; the cloud does not say how many are in use",
     "openstack:objectstorage/container:Container": _NO_LIMIT,
-    "openstack:identity/ec2Credential:Ec2Credential": _NO_LIMIT,
     "openstack:identity/ec2CredentialV3:Ec2CredentialV3": _NO_LIMIT,
+    "openstack:identity/applicationCredential:ApplicationCredential": _NO_LIMIT,
+    "openstack:dns/recordSet:RecordSet": "limited within each zone; the cloud does not say how many are in use",
     "openstack:images/image:Image": "the store of images does not say what it would still take",
     "openstack:loadbalancer/loadBalancer:LoadBalancer": "no program of ours makes one",
     "ovh:CloudProject/projectRegion:ProjectRegion": "opens a region; what is in it is counted",
@@ -53,6 +52,7 @@ NOT_COUNTED: Mapping[str, str] = {
     "ovh:CloudProject/user:User": _NO_LIMIT,
     "ovh:CloudProject/s3Credential:S3Credential": _NO_LIMIT,
     "ovh:CloudProject/s3Policy:S3Policy": _NO_LIMIT,
+    "ovh:Domain/zoneRecord:ZoneRecord": _NO_LIMIT,
     "pulumi-python:dynamic/outscale:Subnet": _PER_NET,
     "pulumi-python:dynamic/outscale:RouteTable": _PER_NET,
     "pulumi-python:dynamic/outscale:Keypair": _NO_LIMIT,

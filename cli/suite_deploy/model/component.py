@@ -51,6 +51,8 @@ class ValkeyNeed(Strict):
 
 
 class BucketNeed(Strict):
+    #: what it speaks to an object store; the suite's own store speaks `s3`
+    interfaces: tuple[Literal["s3", "swift"], ...] = Field(default=("s3",), min_length=1)
     versioning: Literal["required", "optional"] = "optional"  #: whether old versions must be kept
     cors: bool = False  #: whether browsers reach it from the component's page
 

@@ -97,6 +97,9 @@ def _contradictions(name: str, item: ComponentFile) -> list[Problem]:
     for volume, data in item.volumes.items():
         for service in data.services:
             check(f"volumes.{volume}.services", service, item.services, "service")
+    if item.needs.bucket and "s3" not in item.needs.bucket.interfaces:
+        found = "lacks `s3`, and the suite's own object store speaks nothing else."
+        problems.append(Problem(name, 0, "needs.bucket.interfaces", found))
     for index, route in enumerate(item.routes):
         if route.auth:
             check(f"routes[{index}].auth.service", route.auth.service, item.services, "service")
@@ -104,6 +107,9 @@ def _contradictions(name: str, item: ComponentFile) -> list[Problem]:
             check(f"routes[{index}].to", route.to, item.services, "service")
         elif route.to == "bucket" and not item.needs.bucket:
             problems.append(Problem(name, 0, f"routes[{index}].to", "leads to a bucket that `needs` does not name."))
+        elif route.to == "bucket" and item.needs.bucket and "swift" in item.needs.bucket.interfaces:
+            found = "edge asks buckets in S3's way, and `needs.bucket.interfaces` has `swift`."
+            problems.append(Problem(name, 0, f"routes[{index}].to", found))
         if route.host == "self" and not item.hostname:
             problems.append(Problem(name, 0, f"routes[{index}].host", "is `self`, but the component has no hostname."))
     for index, leak in enumerate(item.leaks):

@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Any
 
 from ..errors import Problem
 from .component import ComponentFile
-from .suite import Cloud, ObjectStore, SuiteFile
-from .values import Group, Size
+from .provider import DnsSettings, ObjectStore
+from .suite import Cloud, SuiteFile
+from .values import Group, Size, in_zone
 from .yamlfile import Place
 
 if TYPE_CHECKING:
@@ -195,6 +196,18 @@ class Deployment:
             names += [item.hostname] if item.hostname else []
             names += item.hostnames.values()
         return tuple(dict.fromkeys(names))
+
+    @property
+    def dns(self) -> DnsSettings | None:
+        """The zone of the provider's DNS that names are published in, when the inventory names one."""
+        found: DnsSettings | None = getattr(self.suite.infrastructure, "dns", None)
+        return found
+
+    @property
+    def zone_names(self) -> tuple[str, ...]:
+        """Public names that lie in that zone: the others are for the operator to publish."""
+        zone = self.dns.zone if self.dns else None
+        return tuple(name for name in self.public_names if zone and in_zone(name, zone))
 
     @property
     def data_names(self) -> tuple[str, ...]:

@@ -47,6 +47,8 @@ class StackOutputs:
     ssh_known_hosts: Path
     #: names → addresses that must resolve for users (DNS records wanted, or /etc/hosts on local)
     dns_records: Mapping[str, str] = field(default_factory=dict)
+    #: names of `dns_records` that the driver published itself; the others are for the operator
+    dns_created: tuple[str, ...] = ()
     #: extra ansible variables of this driver: package proxy, registry, missing kernel features…
     host_vars: Mapping[str, object] = field(default_factory=dict)
     #: what the report shows of the driver (key → text)

@@ -4,11 +4,13 @@
 from __future__ import annotations
 
 import ipaddress
+from collections.abc import Mapping
 from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field, model_validator
 
 from .component import Port, Slug, Strict
+from .provider import DnsSettings, ObjectStore, OsImage, VolumeSettings
 from .values import (
     Address,
     Group,
@@ -33,34 +35,6 @@ class DataClass(Strict):
     entity: Literal[
         "state", "state-operator", "gip", "region", "departement", "commune", "intercommunality", "hospital", "other"
     ]
-
-
-class OsImage(Strict):
-    """The operating system image of cloud hosts: by the cloud's name or id, or fetched from a URL with its hash."""
-
-    name: str | None = None  #: the cloud's name of it
-    id: str | None = None  #: the cloud's identifier of it
-    url: Url | None = None  #: where it is fetched from; needs `sha256`
-    sha256: Sha256 | None = None  #: of the file behind `url`
-
-
-class VolumeSettings(Strict):
-    """Kind and encryption of data volumes; `type` is the cloud's own name."""
-
-    type: str | None = None  #: the cloud's volume type
-    encrypted: bool | None = None  #: whether volumes must be encrypted at rest
-
-
-class ObjectStore(Strict):
-    """The provider's S3, as applications reach it."""
-
-    endpoint: Url  #: its S3 URL
-    region: str  #: the region it lies in
-    replicate_to: tuple[str, ...] = ()  #: regions it copies to; judged, and refused outside the profile's places
-    #: bucket in the path, or in the host name, which `up` refuses: the applications speak path style
-    addressing: Literal["path", "virtual"] = "path"
-    #: when clients add checksums of their own; many stores refuse them unless they are required
-    checksums: Literal["when_required", "when_supported"] = "when_required"
 
 
 class Host(Strict):
@@ -100,20 +74,28 @@ class Evidence(Strict):
 class Local(Strict):
     """Hosts made on this machine as systemd-nspawn containers."""
 
+    no_swift: ClassVar[str] = "with hosts of this machine nothing makes credentials of a Swift"
+    absent: ClassVar[Mapping[str, str]] = {"dns": "the names of hosts made on this machine stand in its /etc/hosts"}
+
     driver: Literal["local"]  #: hosts made on this machine
-    object_store: ObjectStore | None = None  #: an S3 elsewhere instead of the suite's own
+    object_store: ObjectStore | None = None  #: an object store elsewhere instead of the suite's own
     hosts: dict[HostName, LocalHost] = {}  #: host name to host; one host with every group when absent
 
 
 class Existing(Strict):
     """Hosts that exist already; nothing is created and nothing removed."""
 
+    no_swift: ClassVar[str] = "with hosts that exist nothing makes credentials of a Swift"
+    absent: ClassVar[Mapping[str, str]] = {
+        "dns": "for hosts that exist nothing is created: `up` lists the records to publish"
+    }
+
     driver: Literal["existing"]  #: hosts that are there
     hosts: dict[HostName, ExistingHost] = Field(min_length=1)  #: host name to host
     offer: str | None = None  #: the registered offer they are hosted on: `suite-deploy policy register`
     region: str | None = None  #: region of that offer
     evidence: Evidence | None = None  #: for offers the register cannot tie to a host
-    object_store: ObjectStore | None = None  #: the provider's S3 instead of the suite's own
+    object_store: ObjectStore | None = None  #: the provider's object store instead of the suite's own
 
 
 class Cloud(Strict):
@@ -121,6 +103,10 @@ class Cloud(Strict):
 
     #: whether the stack makes a key per bucket; otherwise the operator does and supplies it
     makes_bucket_keys: ClassVar[bool] = True
+    #: why applications cannot speak Swift there; empty where they can
+    no_swift: ClassVar[str] = ""
+    #: keys that other clouds have, and why this one has not
+    absent: ClassVar[Mapping[str, str]] = {}
 
     offer: str  #: a registered offer: `suite-deploy policy register`
     region: str  #: exact region identifier of that offer
@@ -131,7 +117,7 @@ class Cloud(Strict):
     insecure: bool = False
     image: OsImage | None = None  #: operating system image of the hosts
     volumes: VolumeSettings = VolumeSettings()  #: kind of data volumes
-    object_store: ObjectStore | None = None  #: the provider's S3
+    object_store: ObjectStore | None = None  #: the provider's object store
     hosts: dict[HostName, Host] = {}  #: host name to host; derived from `users` and the components when absent
 
 
@@ -139,17 +125,25 @@ class OpenStack(Cloud):
     driver: Literal["openstack"]  #: a cloud with OpenStack's API
     auth_url: Url  #: Keystone's URL
     external_network: str | None = None  #: network that public addresses come from
+    dns: DnsSettings | None = None  #: a zone of the cloud's DNS (Designate) for the suite's names
 
 
 class Ovh(Cloud):
+    no_swift: ClassVar[str] = "S3 is the standard interface of OVHcloud's object store, and what the stack makes there"
+
     driver: Literal["ovh"]  #: OVHcloud's public cloud
     #: OVHcloud's API, by the name its own tools use
     endpoint: Literal["ovh-eu", "ovh-ca", "ovh-us"] = "ovh-eu"
     project: str  #: identifier of the project
+    dns: DnsSettings | None = None  #: a DNS zone of the account for the suite's names
 
 
 class Outscale(Cloud):
     makes_bucket_keys: ClassVar[bool] = False
+    no_swift: ClassVar[str] = "Outscale's object store (OOS) speaks S3"
+    absent: ClassVar[Mapping[str, str]] = {
+        "dns": "Outscale has no DNS service: publish the records elsewhere, `up` lists them"
+    }
 
     driver: Literal["outscale"]  #: 3DS OUTSCALE
     #: API endpoint; derived from the region when absent

@@ -37,6 +37,9 @@ def _problem(
     kind = item["type"]
     context = item.get("ctx", {})
     if kind == "extra_forbidden":
+        reason = _why_absent(model, item["loc"])
+        if reason:
+            return Problem(where.file, where.line, key, f"is no key here: {reason}.", "", "Remove it.")
         known = known_keys(model, item["loc"][:-1])
         near = nearest(str(path[-1]) if path else "", known)
         found = f"unknown key. Did you mean `{near}`?" if near else "unknown key."
@@ -69,13 +72,23 @@ def nearest(word: str, known: Any) -> str | None:
 
 def known_keys(model: type[BaseModel], loc: tuple[Any, ...]) -> list[str]:
     """The keys that the (sub-)model at `loc` accepts; union tags and list indexes in `loc` are followed."""
+    models = _models_at(model, loc)
+    return sorted({field.alias or name for item in models for name, field in item.model_fields.items()})
+
+
+def _why_absent(model: type[BaseModel], loc: tuple[Any, ...]) -> str:
+    """Why a (sub-)model lacks a key that its neighbours have, where it says so in `absent`."""
+    said = [getattr(item, "absent", {}).get(loc[-1], "") for item in _models_at(model, loc[:-1])]
+    return next(filter(None, said), "")
+
+
+def _models_at(model: type[BaseModel], loc: tuple[Any, ...]) -> list[type[BaseModel]]:
     current: Any = model
     for part in loc:
         current = _step(current, part)
         if current is None:
             return []
-    models = list(_models(current))
-    return sorted({field.alias or name for item in models for name, field in item.model_fields.items()})
+    return list(_models(current))
 
 
 def _models(annotation: Any) -> list[type[BaseModel]]:

@@ -25,6 +25,16 @@ def hostname(value: str) -> str:
     return name
 
 
+def zone(value: str) -> str:
+    """A DNS zone as the product writes it: lower case, without the final dot that zones are often written with."""
+    return hostname(value.removesuffix(".").lower())
+
+
+def in_zone(name: str, zone_name: str) -> bool:
+    """Whether a host name lies in a zone: it is the zone's own name, or ends in it."""
+    return name == zone_name or name.endswith(f".{zone_name}")
+
+
 def network(value: str) -> str:
     """An IPv4 network in CIDR form."""
     try:
@@ -84,6 +94,7 @@ def _one_or_more(value: Any) -> Any:
 
 
 Hostname = Annotated[str, AfterValidator(hostname)]
+Zone = Annotated[str, AfterValidator(zone)]
 Network = Annotated[str, AfterValidator(network)]
 Address = Annotated[str, AfterValidator(address)]
 HostOrAddress = Annotated[str, AfterValidator(host_or_address)]

@@ -10,14 +10,15 @@ from urllib.parse import urlsplit
 from ..model.component import Route
 from ..model.deployment import Component, Deployment
 from .variables import secret
-from .vocabulary import HTTPS_PORT, Addresses, bucket_name, context, evaluate, evaluate_deep, template_text
+from .vocabulary import HTTPS_PORT, Addresses, bucket_name, bucket_of, context, evaluate, evaluate_deep, template_text
 
 
 def outbound_names(deployment: Deployment, component: Component) -> tuple[str, ...]:
     """Names outside the suite that a component's containers may call; they reach them through edge alone."""
     names = list(egress(deployment, component))
     if component.description.needs.bucket and deployment.object_store:
-        names.append(urlsplit(deployment.object_store.endpoint).hostname or "")
+        place = bucket_of(deployment, component)
+        names += [urlsplit(url).hostname or "" for url in (place.endpoint, place.auth_url)]
     if component.description.needs.smtp and deployment.suite.mail:
         names.append(deployment.suite.mail.relay)
     return tuple(dict.fromkeys(filter(None, names)))

@@ -7,6 +7,8 @@ self    .slug .hostname .url .options.<name> .uid_base .version .subnet .host_ad
 db      .host .port .name .user .ca_file          (needs.postgresql)
 cache   .host .port .ca_file                      (needs.valkey)
 bucket  .endpoint .host .port .name .region .access_key .addressing .checksums    (needs.bucket)
+        .interface, `s3` or `swift`; with `swift`, .auth_url is Keystone's, .access_key the id of an application
+        credential and secret('bucket') its secret
 livekit .url .ws_url .api_key                     (needs.livekit)
 mail    .host .port .from .user .starttls, or none (needs.smtp)
 oidc    .issuer .client_id .scopes                (needs.oidc_client)
@@ -157,6 +159,8 @@ def bucket_of(deployment: Deployment, component: Component) -> SimpleNamespace:
             host=url.hostname,
             port=url.port or HTTPS_PORT,
             name=bucket_name(deployment, component),
+            interface=store.interface,
+            auth_url=getattr(deployment.suite.infrastructure, "auth_url", "") if store.interface == "swift" else "",
             region=store.region,
             access_key=placeholder(f"{component.slug}.bucket_access_key"),
             addressing=store.addressing,
@@ -169,6 +173,8 @@ def bucket_of(deployment: Deployment, component: Component) -> SimpleNamespace:
         host=own.hostname,
         port=HTTPS_PORT,
         name=bucket_name(deployment, component),
+        interface="s3",
+        auth_url="",
         region=OWN_REGION,
         access_key=component.slug,
         addressing="path",
