@@ -92,6 +92,60 @@ def test_data_that_would_be_lost_is_shouted(tmp_path: Path) -> None:
     assert decision.as_json()["data_lost"] == ["volume-one-postgresql"]
 
 
+def test_what_up_refuses_is_read_first(tmp_path: Path) -> None:
+    decision = weighed(tmp_path, [HOST, created(INSTANCE, "host-two", flavorId="b9-1")], {"vCPU": Left(4, 2)})
+    shouted = decision.as_text().partition("resources")[0].splitlines()
+    assert shouted == [
+        "!! DOES NOT FIT: `up` refuses this plan",
+        "!!   vCPU: 4 needed, 2 left of 4",
+        "!! UNKNOWN FLAVOR: `up` refuses this plan: b9-1",
+        "!!   There is: b3-16 (4 vCPU, 16 GiB)",
+        "",
+    ]
+    with pytest.raises(CouldNotRun, match="vCPU: 4 needed, 2 left of 4"):
+        decision.refuse()
+
+
+def test_memory_is_shown_in_gib_and_kept_in_mib(tmp_path: Path) -> None:
+    decision = weighed(tmp_path, [HOST], {"memory MiB": Left(10240, 2048)})
+    assert "memory GiB: 16 needed, 8 left of 10" in decision.as_text()
+    quota = {row["what"]: row for row in decision.as_json()["quota"]}
+    assert (quota["memory MiB"]["needed"], quota["memory MiB"]["limit"]) == (16384, 10240)
+
+
+def test_an_address_that_goes_takes_the_dns_records_with_it(tmp_path: Path) -> None:
+    step = Step("replace", "openstack:networking/floatingIp:FloatingIp", "u", "address-edge")
+    assert (
+        "!! public address address-edge: replace; the DNS records have to follow" in weighed(tmp_path, [step]).as_text()
+    )
+
+
+def test_a_person_reads_what_is_new_and_what_differs_in_the_inventorys_words(tmp_path: Path) -> None:
+    before = {"flavorId": "id-of-it", "availabilityZone": "eu-west-par-a"}
+    after = {"flavorId": "b9-1", "availabilityZone": "eu-west-par-b"}
+    moved = Step(
+        "replace", INSTANCE, "u", "host-two", changed=("availabilityZone", "flavorId"), inputs=after, before=before
+    )
+    secret = Step("change", VOLUME, "u", "volume-two", changed=("name", "tags[0]"), inputs={"name": "[secret]"})
+    details = {item.name: item.detail for item in weighed(tmp_path, [*STEPS, moved, secret]).items}
+    assert details == {
+        "host-one": "b3-16 (4 vCPU, 16 GiB), 20 GiB to boot from",
+        "volume-one-postgresql": "100 GiB, classic",
+        "address-one": "",
+        "host-two": "because of zone eu-west-par-a → eu-west-par-b, flavor b3-16 (4 vCPU, 16 GiB) → b9-1",
+        "volume-two": "because of name, tags[0]",
+    }
+
+
+def test_a_program_reads_everything_that_a_person_does(tmp_path: Path) -> None:
+    deployment: Any = SimpleNamespace(directory=tmp_path)
+    room = Room(FLAVORS, {}, ("quota of volumes: not here",), "like b3-16")
+    document = weigh(deployment, STEPS, room).as_json()
+    assert document["not_said"] == ["quota of volumes: not here"]
+    assert document["flavors"] == [{"name": "b3-16", "vcpus": 4, "memory_mib": 16384}]
+    assert (document["flavor_form"], document["region_closed"]) == ("like b3-16", False)
+
+
 def test_without_a_price_table_the_cost_is_unknown(tmp_path: Path) -> None:
     decision = weighed(tmp_path, STEPS)
     assert "Cost of a month: unknown" in decision.as_text()
@@ -115,6 +169,16 @@ def test_what_has_no_price_is_named_and_not_guessed(tmp_path: Path) -> None:
     text = weighed(tmp_path, STEPS).as_text()
     assert "2.00 EUR (prices of 2026-10-01: framework contract 7, annex 2)" in text
     assert "unknown for: flavor b3-16, volume type classic" in text
+
+
+def test_a_plan_in_which_nothing_has_a_price_does_not_cost_zero(tmp_path: Path) -> None:
+    (tmp_path / "prices.yml").write_text(PRICES)
+    other = created(INSTANCE, "host-one", flavorId="b3-64")
+    decision = weighed(tmp_path, [other])
+    assert decision.cost.amount is None
+    assert "unknown; the prices of 2026-10-01 (framework contract 7, annex 2) have none for: flavor b3-64" in (
+        decision.as_text()
+    )
 
 
 def test_what_goes_costs_nothing(tmp_path: Path) -> None:

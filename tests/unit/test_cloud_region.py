@@ -80,7 +80,6 @@ def clouds(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> Iterator[Clouds]:
     for name, value in {"OS_USERNAME": USER, "OS_PASSWORD": PASSWORD, **KEYS}.items():
         monkeypatch.setenv(name, value)
     monkeypatch.setattr(room, "ask", ASK)
-    monkeypatch.setattr("suite_deploy.cloud.decision.ask", ASK, raising=False)
     monkeypatch.setattr(room, "PAUSE", 0.01)
     with serve(Keystone(region="SBG5")) as keystone, serve_ovh(OvhApi(), monkeypatch) as api:
         monkeypatch.setitem(room.OVH_AUTH, "ovh-eu", f"{keystone.url}/v3")

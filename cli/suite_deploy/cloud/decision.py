@@ -3,14 +3,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 from ..errors import CouldNotRun
 from ..model.deployment import Deployment
+from ..model.outputs import PlanItem
 from ..report.console import table
 from .need import Size, needs
-from .plan import Step, counts
+from .plan import Step, because, counts, plan_items
 from .prices import Cost, monthly, read_prices
 from .room import Left, Room
 
@@ -26,6 +28,11 @@ class Row:
     needed: int
     left: Left | None
 
+    def __str__(self) -> str:
+        left = self.left or Left(None, 0)
+        what, needed, free, limit = _readable(self.what, self.needed, left.free, left.limit)
+        return f"{what}: {needed} needed, {free} left of {limit}"
+
     @property
     def fits(self) -> bool:
         """Whether the cloud has room for it, as far as it says."""
@@ -37,7 +44,7 @@ class Decision:
     """The plan, the quota and the cost.
 
     unknown_flavors: names the cloud does not list. silent: what it did not say. flavor_form: how it writes flavors.
-    closed: whether the plan only opens the region, and the rest of it follows.
+    closed: whether the plan only opens the region, and the rest of it follows. known: flavors by id and by name.
     """
 
     steps: tuple[Step, ...]
@@ -48,12 +55,18 @@ class Decision:
     silent: tuple[str, ...] = ()
     flavor_form: str = ""
     closed: bool = False
+    known: Mapping[str, Size] = field(default_factory=dict, repr=False)
+
+    @property
+    def items(self) -> list[PlanItem]:
+        """The plan, one line for each resource, with the cloud's flavors by name."""
+        return plan_items(self.steps, self.known)
 
     def refuse(self) -> None:
         """Raise CouldNotRun when data would be lost, a flavor is unknown or the cloud has no room."""
         reasons = [
             f"{step.kind} {step.name} would be {'replaced' if step.action == 'replace' else 'removed'} with its data"
-            + (f", because of {', '.join(step.changed)}" if step.changed else "")
+            + (f", because of {because(step, self.known)}" if step.changed else "")
             for step in self.steps
             if step.loses_data
         ]
@@ -63,9 +76,7 @@ class Decision:
             reasons.append(f"the cloud has no flavor {', '.join(self.unknown_flavors)}")
             reasons.append(self._known_flavors())
         short = [row for row in self.rows if not row.fits]
-        for row in short:
-            assert row.left is not None
-            reasons.append(f"{row.what}: {row.needed} needed, {row.left.free} left of {row.left.limit}")
+        reasons += map(str, short)
         if short:
             reasons.append("Ask the cloud for a larger quota, remove what is no longer used, or choose smaller sizes.")
         if reasons:
@@ -73,26 +84,36 @@ class Decision:
 
     def as_text(self) -> str:
         """For a terminal."""
-        summed = counts(self.steps)
-        parts = []
-        lost = [step for step in self.steps if step.loses_data]
-        if lost:
-            parts += ["!! DATA WOULD BE LOST: `up` refuses this plan"]
-            parts += [
-                f"!!   {step.kind} {step.name}: {step.action} ({', '.join(step.changed) or 'no longer wanted'})"
-                for step in lost
-            ]
-            parts.append("")
-        rows = [(kind, *(str(row.get(name, "")) for name in _COLUMNS)) for kind, row in summed.items()]
-        parts.append(table(("resources", *_COLUMNS), rows))
+        parts = self._shouted()
+        rows = [(kind, *(str(row.get(name, "")) for name in _COLUMNS)) for kind, row in counts(self.steps).items()]
+        parts.append(table(("resources", *_COLUMNS), rows, right=range(1, 6)) if rows else "resources: none")
         if self.rows:
-            parts += ["", table(("quota", "needed", "left", "of", ""), [_quota(row) for row in self.rows])]
-        parts += [f"not said by the cloud: {text}" for text in self.silent]
-        if self.unknown_flavors:
-            parts += ["", f"UNKNOWN FLAVOR: {', '.join(self.unknown_flavors)}"]
-            parts += [self._known_flavors()]
+            quota = table(("quota", "needed", "left", "of", ""), [_quota(row) for row in self.rows], right=(1, 2, 3))
+            parts += ["", quota]
+        if self.silent:
+            parts += ["", *(f"not said by the cloud: {text}" for text in self.silent)]
         parts += ["", _cost(self.cost)]
         return "\n".join(parts)
+
+    def _shouted(self) -> list[str]:
+        """What has to be read before anything else."""
+        lost = [step for step in self.steps if step.loses_data]
+        short = [row for row in self.rows if not row.fits]
+        moved = [step for step in self.steps if step.kind == "public address" and step.action in ("replace", "remove")]
+        parts = []
+        if lost:
+            parts.append("!! DATA WOULD BE LOST: `up` refuses this plan")
+            parts += [
+                f"!!   {step.kind} {step.name}: {step.action} ({because(step, self.known) or 'no longer wanted'})"
+                for step in lost
+            ]
+        if short:
+            parts += ["!! DOES NOT FIT: `up` refuses this plan", *(f"!!   {row}" for row in short)]
+        if self.unknown_flavors:
+            parts.append(f"!! UNKNOWN FLAVOR: `up` refuses this plan: {', '.join(self.unknown_flavors)}")
+            parts.append(f"!!   {self._known_flavors()}")
+        parts += [f"!! {step.kind} {step.name}: {step.action}; the DNS records have to follow" for step in moved]
+        return [*parts, ""] if parts else []
 
     def _known_flavors(self) -> str:
         if not self.flavors and self.flavor_form:
@@ -146,19 +167,30 @@ def weigh(deployment: Deployment, steps: list[Step], room: Room) -> Decision:
         silent=room.silent,
         flavor_form=room.flavor_form,
         closed=room.closed,
+        known=room.flavors,
     )
 
 
-def _quota(row: Row) -> tuple[str, str, str, str, str]:
+def _readable(what: str, *amounts: int | None) -> tuple[str, ...]:
+    """A line of the quota with memory in GiB, as everything else has it; "" for what nobody says."""
+    factor = 1024 if what == "memory MiB" else 1
+    numbers = ("" if amount is None else f"{round(amount / factor, 1):,g}".replace(",", "") for amount in amounts)
+    return (what.replace("MiB", "GiB"), *numbers)
+
+
+def _quota(row: Row) -> tuple[str, ...]:
     if row.left is None:
-        return row.what, str(row.needed), "unknown", "", ""
+        return (*_readable(row.what, row.needed), "unknown", "", "")
     if row.left.free is None:
-        return row.what, str(row.needed), "no limit", "", ""
-    return row.what, str(row.needed), str(row.left.free), str(row.left.limit), "" if row.fits else "DOES NOT FIT"
+        return (*_readable(row.what, row.needed), "no limit", "", "")
+    return (*_readable(row.what, row.needed, row.left.free, row.left.limit), "" if row.fits else "DOES NOT FIT")
 
 
 def _cost(cost: Cost) -> str:
     if cost.amount is None:
+        if cost.as_of:
+            without = ", ".join(cost.unknown)
+            return f"Cost of a month: unknown; the prices of {cost.as_of} ({cost.source}) have none for: {without}"
         return f"Cost of a month: unknown ({'; '.join(cost.unknown)})"
     text = f"Cost of a month: {cost.amount:.2f} {cost.currency} (prices of {cost.as_of}: {cost.source})"
     return text + (f", and unknown for: {', '.join(cost.unknown)}" if cost.unknown else "")

@@ -32,7 +32,7 @@ class Size:
     memory_mib: int
 
     def __str__(self) -> str:
-        return f"{self.name} ({self.vcpus} vCPU, {self.memory_mib / 1024:g} GiB)"
+        return f"{self.name} ({self.vcpus} vCPU, {round(self.memory_mib / 1024, 1):g} GiB)"
 
 
 @dataclass(frozen=True)

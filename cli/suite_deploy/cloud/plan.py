@@ -51,7 +51,32 @@ _KINDS = {
     "S3Policy": "policy of the object store",
     "User": "account of the object store",
     "Net": "network",
+    "NatService": "NAT service",
+    "VolumeLink": "volume attachment",
 }
+
+
+#: inputs as the engine calls them → as an inventory does
+_WORDS = {
+    "flavorId": "flavor",
+    "flavorName": "flavor",
+    "vmType": "flavor",
+    "availabilityZone": "zone",
+    "subregionName": "zone",
+    "imageId": "image",
+    "size": "GiB",
+}
+#: kind → inputs that tell a new one from others
+_SHOWN = {
+    "host": ("flavorName", "flavorId", "vmType", "availabilityZone", "subregionName"),
+    "volume": ("size", "volumeType", "availabilityZone", "subregionName"),
+    "subnet": ("cidr", "ipRange"),
+    "bucket": ("name", "bucketName"),
+    "gateway": ("model",),
+    "region": ("region",),
+}
+#: characters of a value that is shown
+_SHORT = 40
 
 
 #: kept with a bucket, so that it can still be emptied: no data, and their ids may be half of a key
@@ -118,21 +143,65 @@ def step_of(
     return Step(action, type, urn, name, protected, because, state.get("inputs") or {}, before)
 
 
-def plan_items(steps: Iterable[Step]) -> list[PlanItem]:
-    """The steps as a driver's preview, what destroys data first, then by kind and name."""
+def plan_items(steps: Iterable[Step], flavors: Mapping[str, object] | None = None) -> list[PlanItem]:
+    """The steps as a driver's preview, what destroys data first, then by kind and name.
+
+    flavors: by the cloud's id and by name, as a person reads them.
+    """
 
     def rank(step: Step) -> tuple[bool, str, str]:
         return (not step.loses_data, step.kind, step.name)
 
-    return [PlanItem(step.action, step.kind, step.name, _detail(step)) for step in sorted(steps, key=rank)]
+    return [
+        PlanItem(step.action, step.kind, step.name, _detail(step, flavors or {})) for step in sorted(steps, key=rank)
+    ]
 
 
-def _detail(step: Step) -> str:
-    because = f"because of {', '.join(step.changed)}" if step.changed and step.action in ("change", "replace") else ""
+def because(step: Step, flavors: Mapping[str, object] | None = None) -> str:
+    """The inputs that differ, in the inventory's words where it has some, with what they were and shall be."""
+    said = []
+    for key in step.changed:
+        was, wanted = (_value(key, values.get(key), flavors or {}) for values in (step.before, step.inputs))
+        change = f" {was} → {wanted}" if was and wanted and was != wanted else ""
+        said.append(_WORDS.get(key, key) + change)
+    return ", ".join(said)
+
+
+def _value(key: str, value: Any, flavors: Mapping[str, object]) -> str:
+    """A value short enough to be read; "" for others, and for what the engine hides."""
+    if isinstance(value, bool) or not isinstance(value, (str, int, float)) or value == "[secret]":
+        return ""
+    text = f"{value:g}" if isinstance(value, float) else str(value)
+    known = flavors.get(text) if _WORDS.get(key) == "flavor" else None
+    return str(known or text) if len(text) <= _SHORT else ""
+
+
+def _detail(step: Step, flavors: Mapping[str, object]) -> str:
+    reason = because(step, flavors)
+    changed = f"because of {reason}" if reason and step.action in ("change", "replace") else ""
     if step.loses_data:
         what = "REPLACED" if step.action == "replace" else "REMOVED"
-        return " ".join(filter(None, (f"DATA WOULD BE LOST: {what}", because)))
-    return because
+        return " ".join(filter(None, (f"DATA WOULD BE LOST: {what}", changed)))
+    if step.action != "create":
+        return changed
+    shown = (_shown(key, step.inputs.get(key), flavors) for key in _SHOWN.get(step.kind, ()))
+    return ", ".join(filter(None, (*shown, _boot(step))))
+
+
+def _shown(key: str, value: Any, flavors: Mapping[str, object]) -> str:
+    text = _value(key, value, flavors)
+    if not text:
+        return ""
+    return {"size": f"{text} GiB", "model": f"size {text}"}.get(key, text)
+
+
+def _boot(step: Step) -> str:
+    """The volume that a host brings along."""
+    sizes = [
+        device.get("volumeSize") for device in step.inputs.get("blockDevices") or () if isinstance(device, Mapping)
+    ]
+    found = next((size for size in (*sizes, step.inputs.get("rootSize")) if size), None)
+    return f"{found:g} GiB to boot from" if isinstance(found, (int, float)) else ""
 
 
 def counts(steps: Iterable[Step]) -> dict[str, dict[str, int]]:

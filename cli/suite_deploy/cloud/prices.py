@@ -93,7 +93,9 @@ def monthly(steps: Iterable[Step], prices: Prices | None, known: Mapping[str, Si
             if per_gib is None:
                 unknown.add(f"volume type {disk.type or 'default'}")
             total += (per_gib or 0) * disk.gib
-    return Cost(round(total, 2), prices.currency, prices.as_of, prices.source, tuple(sorted(unknown)))
+    # Of a plan in which nothing has a price, 0 would be an invented one.
+    amount = None if unknown and not total else round(total, 2)
+    return Cost(amount, prices.currency, prices.as_of, prices.source, tuple(sorted(unknown)))
 
 
 def _month(rate: Rate | None, prices: Prices) -> float | None:

@@ -42,6 +42,7 @@ def command(name: str, diff: bool, exit_code: bool, settings: Settings) -> None:
     driver = driver_for(deployment, settings.vault_password_file)
     items = driver.preview()
     decision = driver.decide() if isinstance(driver, CloudDriver) else None
+    items = decision.items if decision else items
     outputs = driver.outputs()
     skipped = pipeline.known_skips(deployment)
     deployment = deployment.without(skipped)
