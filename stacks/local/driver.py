@@ -294,6 +294,8 @@ class LocalDriver:
             ssh_private_key=self.layout.ssh_key,
             ssh_known_hosts=self.layout.known_hosts,
             dns_records={fqdn: str(network.addresses[host]) for fqdn, host in sorted(self.names.items())},
+            # in this machine's /etc/hosts
+            dns_created=tuple(sorted(self.names)),
             host_vars={
                 "host_apt_proxy": f"http://{network.gateway}:{services.APT_PORT}",
                 "host_apt_sources": inputs.mirrors.guest_sources(),

@@ -77,6 +77,7 @@ def _summary(
     session: Session, outputs: StackOutputs, changes: int, changed: dict[str, list[str]], result: VerifyResult | None
 ) -> dict[str, Any]:
     from ..images.lock import origins
+    from ..report.dns import records_to_publish
 
     deployment = session.deployment
     images = origins(deployment)
@@ -104,6 +105,7 @@ def _summary(
         "verification": _verification(result) if result else None,
         "links": {"portal": f"https://{deployment.domain}/"},
         "publish": _documents_to_publish(session),
+        "dns_records": records_to_publish(outputs),
         "ca": str(session.state / "ca.crt") if deployment.suite.tls.issuer == "internal-ca" else None,
         "profile": deployment.suite.profile,
     }
@@ -128,6 +130,7 @@ def _documents_to_publish(session: Session) -> list[str]:
 
 def _text(summary: dict[str, Any]) -> str:
     from ..report.console import stage_table, table
+    from ..report.dns import records_text
 
     name = summary["inventory"]
     rows = [(item["title"], item["version"], item["host"], item["url"] or "") for item in summary["components"]]
@@ -144,6 +147,8 @@ def _text(summary: dict[str, Any]) -> str:
     if verification:
         checked = ", ".join(f"{verification[what]} {what}" for what in ("passed", "failed", "skipped"))
     parts += ["", f"changed: {summary['changed']}   verification: {checked}"]
+    if summary["dns_records"]:
+        parts += ["", records_text(summary["dns_records"])]
     if summary["publish"]:
         parts += ["", "Publish these documents where the server's name is served (their content: see `preview`):"]
         parts += [f"  {url}" for url in summary["publish"]]
