@@ -24,8 +24,12 @@ VOLUME = "volume-data-1-postgresql"
 #: what is wrong → words that say so, and the next step
 WRONG = {
     "password": ("the cloud does not accept the credentials", "suite-deploy doctor"),
-    "region": ("the cloud has no such region for this account", "Compare infrastructure.region"),
-    "flavor": ("flavor 'no-such' is not known there", "infrastructure.hosts.data-1.flavor", "There is: "),
+    "region": (
+        "the cloud has no region 'no-such-region' for this account",
+        "There is: ",
+        "Compare infrastructure.region",
+    ),
+    "flavor": ("the cloud has no flavor 'no-such'", "infrastructure.hosts.data-1.flavor", "There is: "),
     "quota": ("nothing was created", "Ask the cloud for a larger quota", " left of "),
 }
 
