@@ -16,6 +16,8 @@ from urllib.parse import urlsplit
 
 from tests.stacks.openstack_mocks import NOTHING, identifier
 from tests.stacks.realiser import Asked, Inputs, Kept, Realiser
+from tests.unit.keystone_double import PROJECT
+from tests.unit.ovh_double import KEYS, OvhApi
 
 Ending = Literal["drop", "lose", "interrupt"]
 
@@ -141,11 +143,9 @@ class MemoryCloud(Realiser):
 
 @dataclass
 class MemoryOvh(MemoryCloud):
-    """OVHcloud's own interface beside its OpenStack. opened: the project's regions. key: the one it accepts."""
+    """OVHcloud's own interface beside its OpenStack: keys and regions as the double of that interface has them."""
 
-    project: str = ""
-    opened: list[str] = field(default_factory=list)
-    key: str = ""
+    own: OvhApi = field(default_factory=OvhApi)
 
     def makes(self, type: str) -> bool:
         return type.startswith(("openstack:", "ovh:"))
@@ -153,24 +153,20 @@ class MemoryOvh(MemoryCloud):
     def call(self, token: str, args: Mapping[str, Any]) -> Inputs:
         if not token.startswith("ovh:"):
             return super().call(token, args)
-        self._admitted(f"/cloud/project/{args['serviceName']}/region")
-        return {"id": self.project, "names": list(self.opened), "serviceName": self.project}
-
-    def _admitted(self, path: str) -> None:
-        """Raises what OVHcloud's provider says to a key it does not know."""
-        if os.environ.get("OVH_CONSUMER_KEY") != self.key:
+        if os.environ.get("OVH_CONSUMER_KEY") != KEYS["OVH_CONSUMER_KEY"]:
             said = '"OVHcloud API error (status code 403): Client::Forbidden: \\"This credential does not exist\\""'
-            raise PermissionError(f"Error calling {path}:\n\t {said}")
+            raise PermissionError(f"Error calling /cloud/project/{args['serviceName']}/region:\n\t {said}")
+        return {"id": PROJECT, "names": sorted(self.own.opened), "serviceName": args["serviceName"]}
 
     def create(self, asked: Asked, begun: Callable[[str], None]) -> tuple[str, Inputs]:
         made = super().create(asked, begun)
         if asked.type.endswith(":ProjectRegion"):
-            self.opened.append(asked.inputs["region"])
+            self.own.opened.add(asked.inputs["region"])
         return made
 
     def _given(self, kind: str, name: str) -> Inputs:
         given: dict[str, Inputs] = {
-            "NetworkPrivate": {"regionsOpenstackIds": dict.fromkeys(self.opened, identifier("vrack", name))},
+            "NetworkPrivate": {"regionsOpenstackIds": dict.fromkeys(self.own.opened, identifier("vrack", name))},
             "S3Credential": {"accessKeyId": f"access of {name}", "secretAccessKey": f"secret-of-{name}"},
         }
         return given.get(kind) or super()._given(kind, name)

@@ -16,10 +16,14 @@ _KEYS = ("OSC_ACCESS_KEY", "OSC_SECRET_KEY")
 
 
 class OutscaleRealiser(Realiser):
-    """Keeps one provider process per pair of keys until it is closed. created: names of what was made, in order."""
+    """Keeps one provider process per pair of keys until it is closed.
+
+    created: names of what was made, in order. interrupt_at: whose creation the operator interrupts.
+    """
 
     def __init__(self) -> None:
         self.created: list[str] = []
+        self.interrupt_at = ""
         self._open = ExitStack()
         self._running: dict[tuple[str, ...], Engine] = {}
         self._engine: Engine | None = None
@@ -61,6 +65,8 @@ class OutscaleRealiser(Realiser):
         return Difference(changed or ("?",) if found.changes else (), bool(found.replaces))
 
     def create(self, asked: Asked, begun: Callable[[str], None]) -> tuple[str, Inputs]:
+        if asked.name == self.interrupt_at:
+            raise KeyboardInterrupt
         made = self._asked.create(asked.inputs[PROVIDER_KEY], _given(asked.inputs))
         self.created.append(asked.name)
         return made.id, made.outs

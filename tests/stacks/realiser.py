@@ -25,6 +25,7 @@ class Asked:
     delete_first: bool = False
     ignored: tuple[str, ...] = ()
     after: tuple[str, ...] = ()
+    retain: bool = False
 
     @property
     def known(self) -> Inputs:
@@ -34,7 +35,10 @@ class Asked:
 
 @dataclass
 class Kept:
-    """What the engine's state holds of a resource. begun: its creation failed after the cloud had given it an id."""
+    """What the engine's state holds of a resource.
+
+    begun: its creation failed after the cloud had given it an id. retain: it is let go, never removed.
+    """
 
     type: str
     name: str
@@ -45,6 +49,7 @@ class Kept:
     protect: bool = False
     begun: bool = False
     after: tuple[str, ...] = ()
+    retain: bool = False
 
 
 @dataclass(frozen=True)

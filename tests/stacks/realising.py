@@ -160,9 +160,9 @@ class RealisingStack:
         if kept.protect and not with_data:
             said = f"{kept.name}: resource {kept.urn!r} cannot be deleted because it is protected."
             raise self._failure([said], run.doing)
-        run.progress(f"removing {kept.name}")
         try:
-            if self._realiser.find(kept) is not None:
+            if not kept.retain and self._realiser.find(kept) is not None:
+                run.progress(f"removing {kept.name}")
                 self._realiser.delete(kept)
         # a provider's refusal, in its own words
         except Exception as error:
@@ -277,7 +277,7 @@ class Run(pulumi.runtime.Mocks):
             return self._replaced(asked, kept)
         if op == "update":
             kept.outs, kept.inputs = self._realiser.update(kept, wanted), wanted
-        kept.protect, kept.after, kept.begun = asked.protect, asked.after, False
+        kept.protect, kept.after, kept.begun, kept.retain = asked.protect, asked.after, False, asked.retain
         return kept.id, kept.outs
 
     def _replaced(self, asked: Asked, kept: Kept) -> tuple[str, Inputs]:
@@ -302,18 +302,21 @@ class Run(pulumi.runtime.Mocks):
 
     def _keep(self, asked: Asked, id: str, outs: Inputs, *, begun: bool = False) -> None:
         with self._lock:
-            kept = Kept(asked.type, asked.name, asked.urn, id, asked.inputs, outs, asked.protect, begun, asked.after)
+            kept = Kept(asked.type, asked.name, asked.urn, id, asked.inputs, outs, asked.protect, begun)
+            kept.after, kept.retain = asked.after, asked.retain
             self.state.kept[asked.urn] = kept
             self.state.save()
 
     def note(self, op: str, asked: Asked, kept: Kept | None, changed: tuple[str, ...] = ()) -> None:
         """Remember what happens to a resource, and tell who watches."""
         old = {"custom": True, "protect": kept.protect, "inputs": shown(kept.inputs)} if kept else None
+        if old and kept and kept.retain:
+            old["retain_on_delete"] = True
         new = {"custom": True, "protect": asked.protect, "inputs": shown(asked.known)} if op != "delete" else None
         step = step_of(op, asked.type, asked.urn, old=old, new=new, changed=changed)
-        assert step is not None
         with self._lock:
-            self.steps[asked.urn] = step
+            if step:
+                self.steps[asked.urn] = step
         if self.doing == "up" and op != "delete":
             RealisingStack.did[asked.name] = op
             if op in DOING:
@@ -336,6 +339,7 @@ class Listening(Recorder):
             delete_first=request.deleteBeforeReplace,
             ignored=tuple(request.ignoreChanges),
             after=tuple(request.dependencies),
+            retain=request.retainOnDelete,
         )
         register: Any = super().RegisterResource
         return register(request)

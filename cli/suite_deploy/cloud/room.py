@@ -301,7 +301,7 @@ def _networks(cloud: Any) -> dict[str, Left]:
     }
 
 
-def _outscale(infrastructure: Cloud, credentials: Credentials) -> Room:
+def _outscale(infrastructure: Outscale, credentials: Credentials) -> Room:
     errors = share_import("stacks.outscale.providers.errors")
     keys = share_import("stacks.outscale.providers.credentials").Keys(
         credentials.variables["OSC_ACCESS_KEY"],
@@ -320,8 +320,22 @@ def _outscale(infrastructure: Cloud, credentials: Credentials) -> Room:
         what = "the cloud does not accept the credentials" if wrong else "the cloud refused to say its quota"
         raise CouldNotRun(_said(where, what, error, _CREDENTIALS if wrong else _AGAIN)) from None
     except errors.OutscaleError as error:
+        _require_outscale_region(infrastructure, error)
         raise CouldNotRun(_said(where, "the cloud could not be asked for its quota", error, _AGAIN)) from None
     return Room(left=left, flavor_form=OUTSCALE_FLAVORS)
+
+
+def _require_outscale_region(infrastructure: Outscale, error: Exception) -> None:
+    """Raise CouldNotRun for a region nobody has heard of: its API has no address, the region being part of the name."""
+    from ..policy.register import builtin
+
+    register = builtin()
+    known = sorted({name for row in register.data.regions if row.provider == "outscale" for name in row.ids})
+    if not infrastructure.endpoint and infrastructure.region not in known:
+        raise CouldNotRun(
+            f"infrastructure.region: Outscale has no region {infrastructure.region!r} that answers.\n"
+            f"  There is (as of {register.as_of}): {', '.join(known)}.\n  {error}\n  {_REGION}"
+        ) from None
 
 
 def outscale_left(answer: Mapping[str, Any]) -> dict[str, Left]:

@@ -203,7 +203,7 @@ class EngineStack:
             if event.resource_pre_event:
                 metadata = event.resource_pre_event.metadata
                 _note_step(metadata, steps)
-                if metadata.op.value in _DOING and not event.resource_pre_event.planning:
+                if metadata.op.value in _DOING and not event.resource_pre_event.planning and not _let_go(metadata):
                     progress(f"{_DOING[metadata.op.value]} {metadata.urn.rpartition('::')[2]}")
             elif event.diagnostic_event:
                 self._diagnostic(event.diagnostic_event)
@@ -297,6 +297,11 @@ def _note_step(metadata: StepEventMetadata, steps: dict[str, Step]) -> None:
     # A replacement comes as several steps; the one that says so counts, whatever comes after it.
     if step and not (metadata.urn in steps and steps[metadata.urn].action == "replace"):
         steps[metadata.urn] = step
+
+
+def _let_go(metadata: StepEventMetadata) -> bool:
+    """Whether a removal is one from the state alone, and the thing stays in the cloud."""
+    return metadata.op.value == "delete" and bool(metadata.old and getattr(metadata.old, "retain_on_delete", None))
 
 
 def _left_behind(text: str) -> bool:

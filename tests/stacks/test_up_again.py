@@ -1,0 +1,168 @@
+# SPDX-License-Identifier: MIT
+"""Every cloud × every failure: `up` says what is wrong and loses nothing; mended, the next one makes what was missing.
+
+Through the product's own driver: credentials found, the cloud asked over HTTP, plan, refusal, up, outputs, SSH's hosts
+file. Only the engine is a double, which runs the unmodified program and has its resources made on doubles of the clouds.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from suite_deploy.errors import SuiteError
+from suite_deploy.render.inventory import SSH_CONFIG
+from tests.stacks.realising import RealisingStack
+from tests.stacks.scenes import SCENES, Scene
+
+#: what `up` says, by failure and cloud: what is wrong, what was found, the next step
+SAYS: dict[str, dict[str, tuple[str, ...]]] = {
+    "credentials": {
+        "openstack": ("region se-sto: the cloud does not accept the credentials", "HTTP 401", "suite-deploy doctor"),
+        "ovh": ("region GRA11: the cloud does not accept the credentials", "HTTP 401", "suite-deploy doctor"),
+        "outscale": ("the cloud does not accept the credentials", "AccessDenied 1", "Check OSC_ACCESS_KEY"),
+    },
+    "key": {
+        "ovh": (
+            "OVHcloud's own interface does not accept the keys",
+            "This credential does not exist",
+            "OVH_CONSUMER_KEY",
+        ),
+    },
+    "region": {
+        "openstack": ("infrastructure.region: the cloud has no region 'se-stockholm'", "There is: no-osl, se-sto."),
+        "ovh": (
+            "infrastructure.region: OVHcloud has no region 'se-stockholm'",
+            "Open: GRA11, SBG5",
+            "open: EU-WEST-PAR",
+        ),
+        "outscale": ("infrastructure.region: Outscale has no region 'eu-west-9'", "cloudgouv-eu-west-1, eu-west-2"),
+    },
+    "flavor": {
+        "openstack": (
+            "suite.yml:",
+            "infrastructure.hosts.data-1.flavor: the cloud has no flavor 'b3-9'",
+            "b3-16 (4 vCPU",
+        ),
+        "ovh": ("suite.yml:", "infrastructure.hosts.data-1.flavor: the cloud has no flavor 'b3-9'", "b3-16 (4 vCPU"),
+        "outscale": ("infrastructure.hosts.data-1.flavor: the cloud has no flavor 'b3-9'", "like tinav6.c4r16p2"),
+    },
+    "quota": dict.fromkeys(SCENES, ("nothing was created", "needed, 2 left of", "Ask the cloud for a larger quota")),
+    "silence": {
+        "openstack": ("http://127.0.0.1:9/v3, region se-sto: the cloud does not answer", "Nothing was touched"),
+        "ovh": ("http://127.0.0.1:9/v3, region GRA11: the cloud does not answer", "Nothing was touched"),
+        "outscale": ("http://127.0.0.1:9/api/v1", "cannot be reached", "Nothing was touched"),
+    },
+    "connection": {
+        "openstack": (
+            "connection to the cloud was lost",
+            "host-",
+            "connection reset by peer",
+            "made is recorded. Run the",
+        ),
+        "ovh": (
+            "connection to the cloud was lost",
+            "host-",
+            "connection reset by peer",
+            "made is recorded. Run the same",
+        ),
+        "outscale": ("connection to the cloud was lost", "host-", "gave no answer", "made is recorded. Run the same"),
+    },
+}
+CASES = [(cloud, failure) for failure, clouds in SAYS.items() for cloud in clouds]
+#: failures that come after the first creations
+HALF_WAY = ("connection", "interrupt", "answer")
+
+
+@pytest.fixture
+def scene(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Scene]:
+    with SCENES[request.param](tmp_path, monkeypatch) as made:
+        yield made
+
+
+@pytest.mark.parametrize(("scene", "failure"), CASES, indirect=["scene"])
+def test_up_says_what_is_wrong_and_the_next_one_makes_what_is_missing(scene: Scene, failure: str) -> None:
+    mend = scene.spoil(failure)
+    with pytest.raises(SuiteError) as refused:
+        scene.up()
+    said = str(refused.value)
+    assert [words for words in SAYS[failure][scene.driver] if words not in said] == [], said
+    assert "Traceback" not in said and 'File "' not in said
+    first = list(scene.created)
+    assert bool(first) == (failure in HALF_WAY), "nothing is made before everything is known to be right"
+    nothing_is_claimed(scene)
+    no_secret_is_anywhere(scene, said)
+    mend()
+    comes_up_once(scene, first)
+
+
+@pytest.mark.parametrize("scene", SCENES, indirect=True)
+def test_an_interrupted_up_is_finished_by_the_next(scene: Scene) -> None:
+    mend = scene.spoil("interrupt")
+    with pytest.raises(KeyboardInterrupt):
+        scene.up()
+    first = list(scene.created)
+    assert first
+    nothing_is_claimed(scene)
+    mend()
+    comes_up_once(scene, first)
+
+
+@pytest.mark.parametrize("scene", ["outscale"], indirect=True)
+def test_a_creation_whose_answer_was_lost_is_found_again(scene: Scene) -> None:
+    mend = scene.spoil("answer")
+    with pytest.raises(SuiteError, match="connection to the cloud was lost"):
+        scene.up()
+    first = list(scene.created)
+    mend()
+    comes_up_once(scene, first)
+
+
+@pytest.mark.parametrize("scene", ["openstack", "ovh"], indirect=True)
+def test_a_host_that_nobody_recorded_is_said_and_not_made_twice(scene: Scene) -> None:
+    """A cloud that takes a name twice says nothing: only one that refuses can be tested, and the words that warn."""
+    scene.spoil("answer")
+    with pytest.raises(SuiteError, match="the cloud may hold one that this suite does not know of"):
+        scene.up()
+    with pytest.raises(SuiteError, match="already has one of these, which this suite does not know of") as refused:
+        scene.up()
+    assert "remove it, then run the same command again" in str(refused.value)
+
+
+def nothing_is_claimed(scene: Scene) -> None:
+    """Where no `up` came to its end, nothing says that hosts are there."""
+    assert not (scene.state / "outputs.json").exists()
+    assert not (scene.state / "stack-secrets.yml").exists()
+    assert scene.cloud_driver().outputs() is None
+
+
+def no_secret_is_anywhere(scene: Scene, said: str) -> None:
+    """Neither right nor wrong ones: in what is said, in progress, in files."""
+    assert len(scene.secrets) >= 1
+    files = [path for path in scene.state.rglob("*") if path.is_file()]
+    texts = {"the error": said, "progress": "\n".join(scene.said)}
+    texts |= {str(path): path.read_text(errors="replace") for path in files}
+    assert [(where, secret) for where, text in texts.items() for secret in scene.secrets if secret in text] == []
+
+
+def comes_up_once(scene: Scene, first: list[str]) -> None:
+    """The next `up` makes what is missing and nothing twice, the one after that changes nothing."""
+    planned = {step.name for step in scene.cloud_driver().steps() if step.action == "create"}
+    assert planned.isdisjoint(first), "what was made is remembered"
+    outputs = scene.up()
+    did = dict(RealisingStack.did)
+    assert {name for name, what in did.items() if what == "create"} == planned
+    assert set(did.values()) <= {"create", "same"} and set(first) <= did.keys()
+    assert len(scene.created) == len(set(scene.created)) == len(did)
+    assert len(scene.there_is()) == len(set(scene.there_is())), "no name is there twice"
+    assert [host.name for host in outputs.hosts] == list(scene.hosts)
+    assert scene.cloud_driver().outputs() == outputs
+    assert all(f"Host {name}\n" in (scene.state / SSH_CONFIG).read_text() for name in scene.hosts)
+    recorded = json.loads((scene.state / "outputs.json").read_text())
+    assert scene.up() == outputs
+    assert set(RealisingStack.did.values()) == {"same"} and len(RealisingStack.did) == len(did)
+    assert json.loads((scene.state / "outputs.json").read_text()) == recorded
+    assert len(scene.created) == len(did)
