@@ -2,7 +2,7 @@
 """Every cloud × every failure: `up` says what is wrong and loses nothing; mended, the next one makes what was missing.
 
 Through the product's own driver: credentials found, the cloud asked over HTTP, plan, refusal, up, outputs, SSH's hosts
-file. Only the engine is a double, which runs the unmodified program and has its resources made on doubles of the clouds.
+file. Only the engine is a double, which runs the unmodified program and has its resources made on doubles of clouds.
 """
 
 from __future__ import annotations
