@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from .client import Answer, Client
-from .errors import OutscaleError, TimedOut
+from .errors import ApiError, OutscaleError, TimedOut
 from .pace import PACE, until
 
 #: seconds until a host that was started runs
@@ -38,7 +38,7 @@ def stop(client: Client, vm: str) -> None:
     """Stop a host, first by asking its system, then by switching it off. Does nothing where it is stopped or gone."""
     if _state(client, vm) in _DOWN:
         return
-    client.read("StopVms", VmIds=[vm])
+    _ask(client, "StopVms", vm, _DOWN | {"stopping"})
     try:
         until(lambda: _state(client, vm) in _DOWN or None, f"VM {vm} to stop", PACE.shutdown)
     except TimedOut:
@@ -50,11 +50,20 @@ def start(client: Client, vm: str) -> None:
     """Start a host and link the public address it had: a stop may have unlinked it."""
     before = _vm(client, vm)
     if before.get("State") != "running":
-        client.read("StartVms", VmIds=[vm])
+        _ask(client, "StartVms", vm, frozenset(("pending", "running")))
         until(lambda: _state(client, vm) == "running" or None, f"VM {vm} to run", START)
     wanted = next((tag["Value"] for tag in before.get("Tags") or () if tag.get("Key") == KEEP_ADDRESS), None)
     if wanted and _vm(client, vm).get("PublicIp") != wanted:
         client.read("LinkPublicIp", PublicIp=wanted, VmId=vm, AllowRelink=True)
+
+
+def _ask(client: Client, action: str, vm: str, under_way: frozenset[str]) -> None:
+    """Repeating it is refused for the host's state: where that is what was asked for, an answer was lost."""
+    try:
+        client.read(action, VmIds=[vm])
+    except ApiError as error:
+        if not error.is_busy or _state(client, vm) not in under_way:
+            raise
 
 
 def _vm(client: Client, vm: str) -> Answer:

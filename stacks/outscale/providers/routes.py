@@ -63,14 +63,15 @@ class RouteTableProvider(Provider[RouteTableInputs]):
         there, wanted = _routes(live), [route.dump() for route in inputs.routes]
         for route in there:
             if route not in wanted:
-                client.read("DeleteRoute", RouteTableId=id_, DestinationIpRange=route["destinationIpRange"])
+                bent = {"RouteTableId": id_, "DestinationIpRange": route["destinationIpRange"]}
+                _unless_gone(client, "DeleteRoute", bent)
         for route in wanted:
             if route not in there:
                 _unless_there(client, "CreateRoute", {"RouteTableId": id_, **_api(route)})
         links = _links(live)
         for subnet, link in links.items():
             if subnet not in inputs.subnet_ids:
-                client.read("UnlinkRouteTable", LinkRouteTableId=link)
+                _unless_gone(client, "UnlinkRouteTable", {"LinkRouteTableId": link})
         for subnet in inputs.subnet_ids:
             if subnet not in links:
                 self._free(client, subnet, id_)
@@ -80,7 +81,7 @@ class RouteTableProvider(Provider[RouteTableInputs]):
         """A subnet uses one table: take it from another of ours, which a change of plan may have left."""
         for other in self.listed(client, LinkSubnetIds=[subnet]):
             if other["RouteTableId"] != keep and subnet in _links(other):
-                client.read("UnlinkRouteTable", LinkRouteTableId=_links(other)[subnet])
+                _unless_gone(client, "UnlinkRouteTable", {"LinkRouteTableId": _links(other)[subnet]})
 
     def observed(self, live: Answer, inputs: RouteTableInputs) -> dict[str, Any]:
         return {"netId": live.get("NetId"), "subnetIds": sorted(_links(live)), "routes": _routes(live)}
@@ -133,4 +134,13 @@ def _unless_there(client: Client, action: str, parameters: Answer) -> None:
         client.settled(lambda: client.read(action, **parameters))
     except ApiError as error:
         if not error.is_conflict:
+            raise
+
+
+def _unless_gone(client: Client, action: str, parameters: Answer) -> None:
+    """Repeating it is refused because nothing is there any more, which then means that it is done."""
+    try:
+        client.read(action, **parameters)
+    except ApiError as error:
+        if not error.is_missing:
             raise

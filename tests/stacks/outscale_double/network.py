@@ -241,6 +241,8 @@ class Addresses:
             raise invalid("4006", "the Net has no internet service")
         if address.get("VmId") not in (None, host["VmId"]) and not wanted.get("AllowRelink"):
             raise conflict("9031", "locked-address")
+        if address.get("VmId"):
+            release(self.cloud, address)
         link = f"eipassoc-{next(self.cloud.numbers):08x}"
         address.update(VmId=host["VmId"], LinkPublicIpId=link, PrivateIp=host["PrivateIp"])
         host["PublicIp"] = address["PublicIp"]
