@@ -193,12 +193,23 @@ def test_swift_is_openstacks_alone(make_inventory: MakeInventory, driver: str, w
     assert "suite.yml:" in str(error.value) and "Accepted: s3." in str(error.value)
 
 
-def test_keystone_on_a_port_that_containers_do_not_reach_is_refused(
-    fork: Callable[..., None], make_inventory: MakeInventory
+@pytest.mark.parametrize(
+    ("given", "key", "said"),
+    [
+        ({"infrastructure.auth_url": "https://keystone.example:5000/v3"}, "auth_url", "a Swift with its Keystone"),
+        ({"infrastructure.auth_url": "http://keystone.example/v3"}, "auth_url", "a Swift with its Keystone"),
+        (changes(endpoint="https://swift.example:8080"), "object_store.endpoint", "an object store"),
+    ],
+)
+def test_up_refuses_what_containers_do_not_reach(
+    fork: Callable[..., None], make_inventory: MakeInventory, given: dict[str, Any], key: str, said: str
 ) -> None:
     fork()
-    said = refused(make_inventory, changes() | {"infrastructure.auth_url": "https://keystone.example:5000/v3"})
-    assert "infrastructure.auth_url: components that speak Swift call https://keystone.example:5000/v3" in said
+    deployment = load(str(make_inventory("example-openstack-accepted", changes() | given)))
+    (problem,) = deployment.not_in_this_version
+    assert problem.key == f"infrastructure.{key}" and problem.line
+    assert problem.found == f"{said} on another port than 443 is not in this version."
+    assert not load(str(make_inventory("example-openstack-accepted", changes()))).not_in_this_version
 
 
 @pytest.mark.parametrize("key", ["addressing", "checksums", "roles"])

@@ -172,6 +172,21 @@ def test_correct_store_is_green_and_left_as_it_was(verify: VERIFY, store: Store)
     assert store.objects == {}
 
 
+def test_a_store_reached_by_swift_is_skipped_with_the_reason(deployment: Deployment, tmp_path: Path) -> None:
+    infrastructure = deployment.suite.infrastructure
+    assert infrastructure.object_store
+    swift = infrastructure.object_store.model_copy(update={"interface": "swift"})
+    told = deployment.suite.model_copy(
+        update={"infrastructure": infrastructure.model_copy(update={"object_store": swift})}
+    )
+    other = replace(deployment, suite=told)
+    outputs = outputs_of(other)
+    machines = connect({host.name: healthy(other, host) for host in outputs.hosts})
+    result = run_verify(other, outputs, {}, tmp_path, only="journeys/buckets", connect=machines)
+    assert result.findings and all("reached by swift" in finding.message for finding in result.findings)
+    assert result.skipped == len(result.findings)
+
+
 @pytest.mark.parametrize(
     ("fault", "check", "said"),
     [

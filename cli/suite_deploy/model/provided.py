@@ -4,17 +4,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from urllib.parse import urlsplit
 
 from ..errors import Problem
 from .inventory import Inventory
 from .needs import Described
-from .suite import OpenStack, SuiteFile
+from .suite import SuiteFile
 from .values import in_zone
 
 _STORE = ("infrastructure", "object_store")
-#: components reach names outside through edge, which passes on what is meant for this port
-_OUTWARD_PORT = 443
 
 
 def provided_problems(suite: SuiteFile, described: Described, inventory: Inventory) -> list[Problem]:
@@ -60,12 +57,3 @@ def _store(suite: SuiteFile, described: Described, inventory: Inventory) -> Iter
                 "Write `interface: s3` where the cloud's Swift has its S3 interface, or leave `object_store` out:"
                 " the suite then brings its own store.",
             )
-    if using and isinstance(infrastructure, OpenStack):
-        urls = {("infrastructure", "auth_url"): infrastructure.auth_url, (*_STORE, "endpoint"): store.endpoint}
-        for path, url in urls.items():
-            parts = urlsplit(url)
-            if parts.scheme != "https" or (parts.port or _OUTWARD_PORT) != _OUTWARD_PORT:
-                here = inventory.place(path)
-                found = f"components that speak Swift call {url}, and they reach names outside on port 443 alone."
-                step = "Use an address of it on that port, or `interface: s3`."
-                yield Problem(here.file, here.line, ".".join(path), found, "", step)

@@ -4,10 +4,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Iterator
+from urllib.parse import urlsplit
 
 from ..errors import Problem
-from .suite import Ssh, SuiteFile
+from .suite import OpenStack, Ssh, SuiteFile
 from .yamlfile import Place, dotted
+
+
+def _unreachable(url: str) -> bool:
+    """Whether containers cannot get there: edge passes on what is meant for port 443 of a name outside."""
+    parts = urlsplit(url)
+    return (parts.port or {"https": 443}.get(parts.scheme)) != 443
+
 
 #: path of the key → (whether the written value asks for something missing, what is missing)
 _MISSING: tuple[tuple[tuple[str, ...], Callable[[SuiteFile], bool], str], ...] = (
@@ -33,6 +41,23 @@ _MISSING: tuple[tuple[tuple[str, ...], Callable[[SuiteFile], bool], str], ...] =
             suite.infrastructure.object_store and suite.infrastructure.object_store.addressing == "virtual"
         ),
         "an object store whose buckets are host names",
+    ),
+    (
+        ("infrastructure", "object_store", "endpoint"),
+        lambda suite: bool(
+            suite.infrastructure.object_store and _unreachable(suite.infrastructure.object_store.endpoint)
+        ),
+        "an object store on another port than 443",
+    ),
+    (
+        ("infrastructure", "auth_url"),
+        lambda suite: bool(
+            isinstance(suite.infrastructure, OpenStack)
+            and suite.infrastructure.object_store
+            and suite.infrastructure.object_store.interface == "swift"
+            and _unreachable(suite.infrastructure.auth_url)
+        ),
+        "a Swift with its Keystone on another port than 443",
     ),
     (("tls", "issuer"), lambda suite: suite.tls.issuer == "acme", "certificates by ACME"),
     (("network", "proxy"), lambda suite: suite.network.proxy is not None, "a proxy for outbound calls"),
