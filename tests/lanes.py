@@ -50,8 +50,15 @@ LANES = (
     Lane("hosts", "a suite on several local hosts", ("deploy",), "hosts", default=False),
     Lane("systemd", "inside a machine whose PID 1 is systemd", ("deploy",), "systemd", default=False),
     Lane("browser", "sign-in and chat in a real browser", ("deploy",), "browser", default=False),
-    Lane("openstack", "the unmodified program on a real OpenStack", ("openstack",), default=False),
-    Lane("engine", "the real engine: our runner over files, the pack stopping previews", ("engine",), default=False),
+    Lane(
+        "openstack",
+        "the product's driver and the unmodified program on a real OpenStack",
+        ("openstack",),
+        default=False,
+    ),
+    Lane(
+        "engine", "the real engine: our runner, the pack, Outscale's program on its double", ("engine",), default=False
+    ),
     Lane("bench", "speed and memory, as ratios", ("bench",), default=False),
 )
 
