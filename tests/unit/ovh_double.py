@@ -35,7 +35,8 @@ AHEAD = 4000
 class OvhApi:
     """opened, closed: regions. busy: how often an open region says that it does not work yet.
 
-    granted: whether the keys may ask. broken: what to answer to everything, as (status, text).
+    granted: whether the keys may ask. hide: paths that they may not. moved: where else it sends everybody.
+    broken: what to answer to everything, as (status, text).
     """
 
     url: str = ""
@@ -44,6 +45,8 @@ class OvhApi:
     gateways: tuple[int, int] | None = (2, 0)
     busy: int = 0
     granted: bool = True
+    hide: tuple[str, ...] = ()
+    moved: str = ""
     broken: tuple[int, str] | None = None
     delay: float = 0.0
     requests: list[str] = field(default_factory=list)
@@ -53,6 +56,8 @@ class OvhApi:
         time.sleep(self.delay)
         if self.broken:
             return self.broken
+        if self.moved and not path.startswith("/elsewhere"):
+            return 302, {}
         if path == "/token":
             known = {"client_id": ACCOUNT["OVH_CLIENT_ID"], "client_secret": ACCOUNT["OVH_CLIENT_SECRET"]}
             good = known.items() <= form.items() and form["grant_type"] == "client_credentials"
@@ -82,7 +87,7 @@ class OvhApi:
 
     def _refused(self, method: str, path: str, headers: Mapping[str, str]) -> str:
         """What is wrong with who asks; "" when nothing is."""
-        if not self.granted:
+        if not self.granted or path.endswith(self.hide or ("\n",)):
             return "This call has not been granted"
         bearer = headers.get("Authorization", "")
         if bearer:
@@ -110,6 +115,8 @@ def serve_ovh(api: OvhApi, monkeypatch: pytest.MonkeyPatch) -> Iterator[OvhApi]:
             text = (content if isinstance(content, str) else json.dumps(content)).encode()
             self.send_response(status)
             self.send_header("X-OVH-QUERYID", "EU.ext-1.test")
+            if api.moved:
+                self.send_header("Location", api.moved)
             self.send_header("Content-Length", str(len(text)))
             # who asked may have given up
             with suppress(ConnectionError):

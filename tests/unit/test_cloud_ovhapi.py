@@ -117,6 +117,23 @@ def test_a_refusal_that_repeats_a_key_does_not_print_it(api: OvhApi) -> None:
         interface({"OVH_ACCESS_TOKEN": "its-hidden-half"}).regions()
 
 
+def test_keys_are_taken_nowhere_else(api: OvhApi) -> None:
+    api.moved = f"{api.url}/elsewhere"
+    with pytest.raises(CouldNotRun, match="could not be asked"):
+        interface({"OVH_ACCESS_TOKEN": TOKEN}).regions()
+    assert not [request for request in api.requests if "/elsewhere" in request]
+
+
+def test_a_quota_of_gateways_that_may_not_be_asked_is_no_reason_to_stop(
+    api: OvhApi, keystone: Keystone, tmp_path: Path
+) -> None:
+    api.hide = ("/quota",)
+    found = asked(tmp_path)
+    assert "vCPU" in found.left and "gateways" not in found.left
+    (said,) = found.silent
+    assert said.startswith("quota of gateways: ") and "does not let these keys do that" in said
+
+
 def test_an_open_region_is_asked_for_flavors_quota_and_gateways(
     api: OvhApi, keystone: Keystone, tmp_path: Path
 ) -> None:

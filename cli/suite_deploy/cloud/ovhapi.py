@@ -14,6 +14,7 @@ from typing import Any
 from urllib.parse import quote, urlsplit
 
 from ..errors import CouldNotRun
+from .failures import innermost
 
 #: the interface, by the company of the account
 API = {
@@ -29,6 +30,8 @@ TOKENS = {
 }
 #: seconds each answer may take
 ANSWER = 10.0
+#: what the interface says of a project that does not exist, or is somebody else's
+_NO_PROJECT = "This service does not exist"
 #: what the interface says of keys that are good, and may not do this
 _NO_RIGHT = ("NOT_GRANTED_CALL", "not been granted", "not granted for this request")
 _KEYS = (
@@ -94,7 +97,7 @@ class Interface:
             # A redirect would take the keys elsewhere.
             answer = requests.request(method, url, timeout=ANSWER, allow_redirects=False, **options)
         except requests.RequestException as error:
-            raise self._failed("does not answer", str(error).splitlines()[0][:200], _AGAIN) from None
+            raise self._failed("does not answer", innermost(str(error).splitlines()[0])[:200], _AGAIN) from None
         try:
             content = answer.json()
         except ValueError:
@@ -107,7 +110,7 @@ class Interface:
         body: Mapping[str, Any] = content if isinstance(content, Mapping) else {}
         words = str(body.get("message") or body.get("error_description") or body.get("error") or "no reason given")
         said = f"HTTP {status}: {words}" + (f" (request {request})" if request else "")
-        if status == 404:
+        if status == 404 and _NO_PROJECT in words:
             return self._failed("knows no such project", said, _PROJECT)
         if any(text in words or text == body.get("errorCode") for text in _NO_RIGHT):
             return self._failed("does not let these keys do that", said, _RIGHTS)
@@ -116,7 +119,7 @@ class Interface:
         return self._failed("could not be asked", said, _AGAIN)
 
     def _failed(self, what: str, said: str, step: str) -> CouldNotRun:
-        for value in self._keys.values():
+        for value in filter(None, self._keys.values()):
             said = said.replace(value, "…")
         return CouldNotRun(f"{urlsplit(self.url).hostname}: OVHcloud's own interface {what}\n  {said}\n  {step}")
 

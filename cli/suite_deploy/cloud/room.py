@@ -160,7 +160,10 @@ def _ovh(infrastructure: Ovh, credentials: Credentials) -> Room:
         listed_regions(infrastructure, credentials)
         return Room(silent=(f"flavors and quota: the project has yet to open the region {region}",), closed=True)
     found = _openstack(infrastructure, credentials, _JUST_OPENED)
-    gateways = own.gateways(region)
+    try:
+        gateways = own.gateways(region)
+    except CouldNotRun as error:
+        return replace(found, silent=(*found.silent, f"quota of gateways: {' '.join(str(error).split())}"))
     if gateways is None:
         return replace(found, silent=(*found.silent, "quota of gateways"))
     return replace(found, left={**found.left, "gateways": _limit(*gateways)})
