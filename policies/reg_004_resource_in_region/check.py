@@ -84,7 +84,8 @@ def _zone_problem(zone: str, subject: Subject) -> str | None:
     zones = subject.region_row.zones if subject.region_row else ()
     if zone in zones or (not zones and zone == "nova"):
         return None
-    known = f"{subject.region} has {', '.join(zones)}" if zones else f"the register knows none of {subject.region}"
+    one = f"the register knows none of {subject.region}: leave it out, or write `nova`, as regions call their only one"
+    known = f"{subject.region} has {', '.join(zones)}" if zones else one
     return f"names the zone {zone!r}; {known}."
 
 

@@ -31,7 +31,7 @@ DELIBERATE = {
     "suite:state:SecretsProvider": "`policy analyze` makes it from an exported state",
 }
 #: every component, every way to be reached, data volumes
-HOSTS = {
+HOSTS: dict[str, dict[str, Any]] = {
     "edge": {"groups": ["edge", "apps", "media"], "public": True},
     "data-1": {"groups": ["data"], "volumes": {"postgresql": "50GiB"}},
 }

@@ -28,8 +28,8 @@ SUMMARY: dict[str, Any] = {
 
 def outputs(created: tuple[str, ...] = ()) -> StackOutputs:
     records = {"suite.example": "198.51.100.7", "a-long-name.suite.example": "198.51.100.7"}
-    paths = {"ssh_private_key": Path("k"), "ssh_known_hosts": Path("h")}
-    return StackOutputs("openstack", "x", (), (), "198.51.100.7", **paths, dns_records=records, dns_created=created)
+    address, keys = "198.51.100.7", (Path("k"), Path("h"))
+    return StackOutputs("openstack", "x", (), (), address, *keys, dns_records=records, dns_created=created)
 
 
 def test_what_the_driver_made_is_not_asked_of_the_operator() -> None:
