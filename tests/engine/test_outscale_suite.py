@@ -5,8 +5,11 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import subprocess
 import sys
+import threading
+import time
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
@@ -15,6 +18,7 @@ import pytest
 from suite_deploy.cloud.driver import ENGINE
 from tests.checkout import ROOT
 from tests.engine.outscale_suite import PASSING, STORIES, Suite, nothing_twice, served, stack_folder
+from tests.stacks.outscale_double import Fault, Server
 
 pytestmark = pytest.mark.skipif(shutil.which("pulumi") is None, reason="the engine (`pulumi`) is not on PATH")
 
@@ -31,6 +35,27 @@ def suite(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Suite]:
 @pytest.mark.parametrize("story", STORIES, ids=lambda story: story.__name__)
 def test_story(suite: Suite, story: Callable[[Suite], None]) -> None:
     story(suite)
+
+
+def test_an_interrupted_run_is_finished_by_the_next(suite: Suite) -> None:
+    """The interrupt comes while hosts are being made: what is under way is finished and remembered."""
+    suite.server.hang = 3.0
+    suite.server.faults = [Fault("CreateVms", "hang", times=2)]
+    threading.Thread(target=interrupt_at, args=(suite.server, "CreateVms"), daemon=True).start()
+    with pytest.raises(KeyboardInterrupt):
+        suite.up()
+    suite.server.faults = []
+    suite.up()
+    nothing_twice(suite)
+    assert set(suite.plan().values()) == {"keep"}
+
+
+def interrupt_at(server: Server, action: str) -> None:
+    """Interrupt this process, as Ctrl-C does, once the double is asked for something."""
+    end = time.monotonic() + PATIENCE
+    while action not in server.asked and time.monotonic() < end:
+        time.sleep(0.05)
+    os.kill(os.getpid(), signal.SIGINT)
 
 
 def engine(folder: Path, settings: Mapping[str, str], *words: str) -> str:
