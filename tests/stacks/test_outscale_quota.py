@@ -94,6 +94,11 @@ def test_an_endpoint_nobody_answers_at_is_named(server: Server, tmp_path: Path) 
         asked(server, tmp_path, endpoint="http://127.0.0.1:9/api/v1")
 
 
+def test_an_endpoint_of_another_region_is_said_before_keys_go_there(server: Server, tmp_path: Path) -> None:
+    with pytest.raises(CouldNotRun, match=rf"of the region eu-west-2, and infrastructure.region says '{REGION}'"):
+        asked(server, tmp_path, endpoint="https://api.eu-west-2.outscale.com/api/v1")
+
+
 @pytest.mark.parametrize("denied", [False, True])
 def test_a_flavor_that_is_none_is_answered_with_how_one_is_written(
     server: Server, tmp_path: Path, denied: bool

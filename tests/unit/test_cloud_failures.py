@@ -12,7 +12,7 @@ import traceback
 
 import pytest
 
-from suite_deploy.cloud.failures import without_frames
+from suite_deploy.cloud.failures import innermost, without_frames
 from suite_deploy.errors import CouldNotRun
 from suite_deploy.paths import share_import
 
@@ -46,6 +46,7 @@ __all__ = ["bench"]
         ("Flavor m9 could not be found.", "no such flavor"),
         ("incorrect passphrase", "another passphrase"),
         ("could not download plugin openstack", "suite-deploy doctor NAME --fix"),
+        ("no language plugin 'pulumi-language-python' found in the workspace", "suite-deploy doctor NAME --fix"),
         ("something nobody has seen before", "the engine could not finish (up)"),
     ],
 )
@@ -66,6 +67,21 @@ def test_a_problem_of_the_inventory_is_said_as_the_program_says_it(bench: Bench)
     with pytest.raises(CouldNotRun) as refused:
         bench.driver.apply(lambda text: None)
     assert str(refused.value) == said
+
+
+@pytest.mark.parametrize("command", ["stack export", "preview", "stack output --json --show-secrets"])
+def test_an_engine_that_answers_nonsense_is_said_without_a_traceback(bench: Bench, command: str) -> None:
+    bench.engine.script(bench.up_script(**{command: {"stdout": "v3.272.0\n"}}))
+    with pytest.raises(CouldNotRun, match=r"answer that can be read (.|\n)*bin/pulumi the official program"):
+        bench.driver.apply(lambda text: None)
+
+
+def test_of_a_failed_connection_the_reason_is_said_and_no_objects() -> None:
+    pool = "HTTPSConnectionPool(host='x.example', port=443): Max retries exceeded with url: /v3 (Caused by "
+    said = "HTTPSConnection(host='x.example', port=443): Failed to resolve 'x.example' ([Errno -2])"
+    assert innermost(f'{pool}NameResolutionError("{said}"))') == "Failed to resolve 'x.example' ([Errno -2])"
+    assert innermost(f"{pool}NewConnectionError('[Errno 111] Connection refused'))") == "[Errno 111] Connection refused"
+    assert innermost("HTTP 401: no (Caused by nothing)") == "HTTP 401: no (Caused by nothing)"
 
 
 def refused_by_outscale(status: int, code: str, kind: str, details: str, *, depth: int = 12) -> str:

@@ -19,6 +19,7 @@ from ..model.suite import Cloud, Ovh
 from ..runners.process import capture, clean_environment
 from . import engine as engines
 from .credentials import Credentials
+from .failures import innermost
 from .ovhapi import API
 from .sdk import MODULES, missing, provide
 
@@ -210,7 +211,7 @@ def _reach(name: str, url: str, cacert: str | None) -> Check:
     try:
         answer = requests.get(url, timeout=ANSWER, verify=cacert or True, allow_redirects=False)
     except requests.RequestException as error:
-        reason = str(error).splitlines()[0][:200]
+        reason = innermost(str(error).splitlines()[0])[:200]
         return Check(title, "wrong", f"{url}: {reason}", "Look at the name, the firewall and the proxy variables.")
     return Check(title, "ok", f"{url} (HTTP {answer.status_code})")
 

@@ -73,9 +73,9 @@ _KNOWN: tuple[tuple[re.Pattern[str], str, str], ...] = tuple(
             "Choose one that `suite-deploy preview NAME` lists, and write it as `flavor` of the host.",
         ),
         (
-            r"could not (download|install|find) plugin|no resource plugin|failed to (load|install) plugin"
-            r"|plugin .* not found",
-            "a provider plugin of the engine is missing and could not be fetched",
+            r"could not (download|install|find) plugin|no (resource|language) plugin"
+            r"|failed to (load|install) (language )?plugin|plugin .* not found",
+            "a plugin of the engine is missing and could not be fetched",
             "Run: suite-deploy doctor NAME --fix. Without a way out, set `engine.plugins` to a mirror.",
         ),
         (
@@ -108,6 +108,7 @@ _PROBLEM = re.compile(r"^\S+\.ya?ml:\d+: ")
 #: how Python ends a list of frames: one of them, its source lines, then the error itself, less indented
 _FRAME = re.compile(r'^(?P<indent>\s*)File ".*", line \d+')
 _RAISED = re.compile(r"^(?:[A-Za-z_]\w*\.)+[A-Za-z_]\w*: |^Exception: ")
+_CAUSED = re.compile(r"\(Caused by \w+\([\"'](?:HTTPS?Connection\(.*?\): )?(?P<why>.+)[\"']\)\)\s*$")
 _LOCK = re.compile(r"created by (?P<who>\S+) \(pid (?P<pid>\d+)\) at (?P<since>\S+)")
 
 
@@ -147,6 +148,12 @@ def without_frames(text: str) -> str:
         rest = rest[1:]
     said = "\n".join(rest).strip()
     return _RAISED.sub("", said, count=1) if said else text
+
+
+def innermost(text: str) -> str:
+    """The reason inside what Python's HTTP client says of a connection that failed; any other text as it is."""
+    caused = _CAUSED.search(text)
+    return caused["why"] if caused else text
 
 
 def lock_owners(text: str) -> list[tuple[str, int, str]]:

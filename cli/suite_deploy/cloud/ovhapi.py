@@ -14,6 +14,7 @@ from typing import Any
 from urllib.parse import quote, urlsplit
 
 from ..errors import CouldNotRun
+from .failures import innermost
 
 #: the interface, by the company of the account
 API = {
@@ -96,7 +97,7 @@ class Interface:
             # A redirect would take the keys elsewhere.
             answer = requests.request(method, url, timeout=ANSWER, allow_redirects=False, **options)
         except requests.RequestException as error:
-            raise self._failed("does not answer", str(error).splitlines()[0][:200], _AGAIN) from None
+            raise self._failed("does not answer", innermost(str(error).splitlines()[0])[:200], _AGAIN) from None
         try:
             content = answer.json()
         except ValueError:

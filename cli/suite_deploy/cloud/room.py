@@ -3,11 +3,13 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any
+from urllib.parse import urlsplit
 
 from ..errors import CouldNotRun
 from ..model.deployment import Deployment
@@ -15,6 +17,7 @@ from ..model.outputs import Progress
 from ..model.suite import Cloud, OpenStack, Outscale, Ovh
 from ..paths import share_import
 from .credentials import Credentials
+from .failures import innermost
 from .need import Size
 from .ovhapi import Interface
 
@@ -29,6 +32,8 @@ PATIENCE, PAUSE = 600.0, 10.0
 #: Outscale's flavors say their size in their name, so its list is not asked for. Source:
 #: https://docs.outscale.com/en/userguide/3DS-OUTSCALE-Offering-Refinements-(API-Behavior).html
 OUTSCALE_FLAVORS = "tinavG.cCrMpP (G: generation, C: cores, M: GiB of memory, P: performance), like tinav6.c4r16p2"
+#: Outscale's own addresses name their region
+_OUTSCALE_HOST = re.compile(r"^[a-z]+\.([a-z0-9-]+)\.outscale\.com$")
 #: name of a quota at Outscale → what it counts. Source: ReadQuotas, as Outscale's own tests of it list them.
 _OUTSCALE = {
     "vm_limit": "hosts",
@@ -233,7 +238,7 @@ def _said(where: str, what: str, error: Exception, step: str) -> str:
     return "\n".join(
         f"  {line}" if index else line
         for index, line in enumerate(
-            filter(None, [f"{where}: {what}", text[0] if text else type(error).__name__, step])
+            filter(None, [f"{where}: {what}", innermost(text[0]) if text else type(error).__name__, step])
         )
     )
 
@@ -313,6 +318,12 @@ def _outscale(infrastructure: Outscale, credentials: Credentials) -> Room:
     )
     endpoint = auth_url(infrastructure)
     where = f"{endpoint}, region {infrastructure.region}"
+    named = _OUTSCALE_HOST.match(urlsplit(endpoint).hostname or "")
+    if named and named[1] != infrastructure.region:
+        raise CouldNotRun(
+            f"infrastructure.endpoint: {endpoint} is of the region {named[1]}, and infrastructure.region says"
+            f" {infrastructure.region!r}.\n  Leave `endpoint` out, or write both of the same region."
+        )
     client = share_import("stacks.outscale.providers.client").Client(infrastructure.region, endpoint, keys)
     try:
         left = outscale_left(client.read("ReadQuotas", Filters={"QuotaTypes": ["global"]}))

@@ -11,8 +11,10 @@ import os
 import re
 import socket
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
+from json import JSONDecodeError
 from pathlib import Path
 from typing import Any
 
@@ -84,12 +86,11 @@ class EngineStack:
 
     def exists(self) -> bool:
         """Whether the state holds this stack."""
-        try:
-            self._open(create=False)
-        except StackNotFoundError:
-            return False
-        except CommandError as error:
-            raise self._failure(error, "reading the state") from error
+        with self._understood("reading the state"):
+            try:
+                self._open(create=False)
+            except StackNotFoundError:
+                return False
         return True
 
     def preview(self, progress: Progress = lambda text: None) -> list[Step]:
@@ -113,10 +114,8 @@ class EngineStack:
 
     def outputs(self) -> tuple[dict[str, Any], frozenset[str]]:
         """The stack's exports by name, secrets included, and the names of those that are secret."""
-        try:
+        with self._understood("reading the outputs"):
             found = self._open(create=False).outputs()
-        except CommandError as error:
-            raise self._failure(error, "reading the outputs") from error
         return {name: item.value for name, item in found.items()}, frozenset(
             n for n, item in found.items() if item.secret
         )
@@ -171,24 +170,22 @@ class EngineStack:
 
     def unlock(self) -> None:
         """Remove a lock that a run left behind. Dangerous while that run goes on."""
-        try:
+        with self._understood("removing the lock"):
             self._open(create=False).cancel()
-        except CommandError as error:
-            raise self._failure(error, "removing the lock") from error
 
     def _packs(self) -> dict[str, Any]:
         return {"policy_packs": [str(self.project.pack)]} if self.project.pack else {}
 
     def _plain(self, words: Sequence[str], doing: str) -> str:
-        try:
+        with self._understood(doing):
             stack = self._open(create=False)
             return str(stack.workspace.pulumi_command.run(list(words), stack.workspace.work_dir, {}).stdout)
-        except CommandError as error:
-            raise self._failure(error, doing) from error
 
     def _export(self) -> dict[str, Any]:
-        text = self._plain(["stack", "export", "--stack", self.project.stack], "reading the state")
-        return dict(json.loads(text))
+        doing = "reading the state"
+        text = self._plain(["stack", "export", "--stack", self.project.stack], doing)
+        with self._understood(doing):
+            return dict(json.loads(text))
 
     def _run(
         self,
@@ -210,7 +207,7 @@ class EngineStack:
             elif event.policy_event and event.policy_event.enforcement_level == "mandatory":
                 self._errors.append(f"refused by policy: {_plain_text(event.policy_event.message)}")
 
-        try:
+        with self._understood(doing):
             try:
                 call(self._open(create=doing != "destroy"), seen)
             except ConcurrentUpdateError as error:
@@ -220,8 +217,23 @@ class EngineStack:
                 self._open(create=False).cancel()
                 self._errors = []
                 call(self._open(create=False), seen)
+
+    @contextmanager
+    def _understood(self, doing: str) -> Iterator[None]:
+        """What the engine, or the SDK of its answers, makes of a call that fails, as CouldNotRun."""
+        try:
+            yield
         except CommandError as error:
             raise self._failure(error, doing) from error
+        except (JSONDecodeError, RuntimeError) as error:
+            # the SDK's word for a run that ended without saying what it did
+            if isinstance(error, RuntimeError) and "summary event" not in str(error):
+                raise
+            program = self._command.command
+            raise CouldNotRun(
+                f"the engine ended without an answer that can be read ({doing}): {error}\n"
+                f"  Is {program} the official program, and whole? suite-deploy doctor NAME says what was found."
+            ) from error
 
     def _diagnostic(self, event: DiagnosticEvent) -> None:
         text = without_frames(_plain_text(event.message))
