@@ -11,8 +11,9 @@ import pytest
 
 from suite_deploy.cloud.decision import weigh
 from suite_deploy.cloud.need import Size, needs, size_of
-from suite_deploy.cloud.plan import Step
+from suite_deploy.cloud.plan import Step, plan_items
 from suite_deploy.cloud.room import Left, Room, outscale_left
+from suite_deploy.commands.preview import _folded
 from suite_deploy.errors import CouldNotRun, InvalidInput
 
 INSTANCE, VOLUME = "openstack:compute/instance:Instance", "openstack:blockstorage/volume:Volume"
@@ -207,3 +208,17 @@ def test_outscales_answer_is_read_with_zero_for_no_limit() -> None:
     left = outscale_left({"QuotaTypes": [{"QuotaType": "global", "Quotas": quotas}, of_one]})
     assert left == {"vCPU": Left(100, 4), "memory MiB": Left(10240, 2048), "hosts": Left(None, 3)}
     assert left["hosts"].free is None
+
+
+def test_what_everybody_may_reach_is_said_and_the_other_rules_are_one_line() -> None:
+    kind = "openstack:networking/secGroupRule:SecGroupRule"
+    web = {"direction": "ingress", "remoteIpPrefix": "0.0.0.0/0", "protocol": "tcp", "portRangeMin": 443.0}
+    steps = [created(kind, f"rule-{number:02}", direction="egress", remoteIpPrefix="0.0.0.0/0") for number in range(9)]
+    steps += [created(kind, "rule-web", **web, portRangeMax=443.0), created(VOLUME, "volume-one", size=1)]
+    rows = _folded(plan_items(steps))
+    assert rows == [
+        ("create", "firewall rule", "9 like rule-00", "every one: --format json"),
+        ("create", "firewall rule", "rule-web", "open to everyone: tcp 443"),
+        ("create", "volume", "volume-one", "1 GiB"),
+    ]
+    assert len(_folded(plan_items(steps[1:9]))) == 8, "a few are shown one by one"

@@ -75,6 +75,7 @@ _SHOWN = {
     "gateway": ("model",),
     "region": ("region",),
 }
+_EVERYONE = ("0.0.0.0/0", "::/0")
 #: characters of a value that is shown
 _SHORT = 40
 
@@ -185,7 +186,7 @@ def _detail(step: Step, flavors: Mapping[str, object]) -> str:
     if step.action != "create":
         return changed
     shown = (_shown(key, step.inputs.get(key), flavors) for key in _SHOWN.get(step.kind, ()))
-    return ", ".join(filter(None, (*shown, _boot(step))))
+    return ", ".join(filter(None, (*shown, _boot(step), _opened(step.inputs))))
 
 
 def _shown(key: str, value: Any, flavors: Mapping[str, object]) -> str:
@@ -193,6 +194,15 @@ def _shown(key: str, value: Any, flavors: Mapping[str, object]) -> str:
     if not text:
         return ""
     return {"size": f"{text} GiB", "model": f"size {text}"}.get(key, text)
+
+
+def _opened(inputs: Mapping[str, Any]) -> str:
+    """What a firewall rule lets in from anywhere."""
+    if inputs.get("direction") != "ingress" or inputs.get("remoteIpPrefix") not in _EVERYONE:
+        return ""
+    first, last = (f"{inputs.get(key) or 0:g}" for key in ("portRangeMin", "portRangeMax"))
+    ports = first if first == last else f"{first}-{last}"
+    return f"open to everyone: {inputs.get('protocol') or 'anything'} {ports}"
 
 
 def _boot(step: Step) -> str:

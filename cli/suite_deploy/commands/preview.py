@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +15,10 @@ from ..settings import Settings, common_options
 if TYPE_CHECKING:
     from ..cloud.decision import Decision
     from ..render.tree import RenderedTree
+
+
+#: lines of one kind that are shown one by one
+FOLD = 8
 
 
 @click.command("preview")
@@ -109,6 +114,21 @@ def _read(path: Path) -> str | None:
         return None
 
 
+def _folded(items: list[Any]) -> list[tuple[str, str, str, str]]:
+    """Lines of the plan. Many of a kind of which there is nothing to say become one: a cloud has dozens of rules."""
+    plain = Counter((item.action, item.kind) for item in items if not item.detail)
+    rows: list[tuple[str, str, str, str]] = []
+    folded = set()
+    for item in items:
+        kind = (item.action, item.kind)
+        if item.detail or plain[kind] <= FOLD:
+            rows.append((*kind, item.name, item.detail))
+        elif kind not in folded:
+            folded.add(kind)
+            rows.append((*kind, f"{plain[kind]} like {item.name}", "every one: --format json"))
+    return rows
+
+
 def _text(
     items: list[Any],
     files: list[dict[str, Any]],
@@ -123,8 +143,7 @@ def _text(
     listed = [item for item in items if decision is None or item.action != "keep"]
     parts.append("Infrastructure" if listed else "Infrastructure: nothing would change")
     if listed:
-        rows = [(item.action, item.kind, item.name, item.detail) for item in listed]
-        parts.append(table(("", "kind", "name", "detail"), rows))
+        parts.append(table(("", "kind", "name", "detail"), _folded(listed)))
     changed = [item for item in files if item["action"] != "keep"]
     kept = len(files) - len(changed)
     parts += ["", f"Files: {len(changed)} differ from what was last installed, {kept} do not"]
