@@ -215,10 +215,14 @@ def test_what_everybody_may_reach_is_said_and_the_other_rules_are_one_line() -> 
     web = {"direction": "ingress", "remoteIpPrefix": "0.0.0.0/0", "protocol": "tcp", "portRangeMin": 443.0}
     steps = [created(kind, f"rule-{number:02}", direction="egress", remoteIpPrefix="0.0.0.0/0") for number in range(9)]
     steps += [created(kind, "rule-web", **web, portRangeMax=443.0), created(VOLUME, "volume-one", size=1)]
+    media = {"protocol": "udp", "fromPortRange": 30000, "toPortRange": 30099, "ipRange": "0.0.0.0/0"}
+    inside = {"protocol": "tcp", "fromPortRange": 22, "toPortRange": 22, "ipRange": "10.64.0.0/24"}
+    steps.append(created("pulumi-python:dynamic/outscale:SecurityGroup", "group", inboundRules=[media, inside]))
     rows = _folded(plan_items(steps))
     assert rows == [
         ("create", "firewall rule", "9 like rule-00", "every one: --format json"),
         ("create", "firewall rule", "rule-web", "open to everyone: tcp 443"),
+        ("create", "security group", "group", "open to everyone: udp 30000-30099"),
         ("create", "volume", "volume-one", "1 GiB"),
     ]
     assert len(_folded(plan_items(steps[1:9]))) == 8, "a few are shown one by one"

@@ -75,7 +75,7 @@ _SHOWN = {
     "gateway": ("model",),
     "region": ("region",),
 }
-_EVERYONE = ("0.0.0.0/0", "::/0")
+_EVERYONE = {"0.0.0.0/0", "::/0"}
 #: characters of a value that is shown
 _SHORT = 40
 
@@ -197,12 +197,18 @@ def _shown(key: str, value: Any, flavors: Mapping[str, object]) -> str:
 
 
 def _opened(inputs: Mapping[str, Any]) -> str:
-    """What a firewall rule lets in from anywhere."""
-    if inputs.get("direction") != "ingress" or inputs.get("remoteIpPrefix") not in _EVERYONE:
-        return ""
-    first, last = (f"{inputs.get(key) or 0:g}" for key in ("portRangeMin", "portRangeMax"))
-    ports = first if first == last else f"{first}-{last}"
-    return f"open to everyone: {inputs.get('protocol') or 'anything'} {ports}"
+    """What a firewall rule, or a group that holds its own, lets in from anywhere."""
+    rules = [rule for rule in inputs.get("inboundRules") or () if isinstance(rule, Mapping)]
+    if inputs.get("direction") == "ingress":
+        rules.append(inputs)
+    found = [_ports(rule) for rule in rules if {rule.get("remoteIpPrefix"), rule.get("ipRange")} & _EVERYONE]
+    return f"open to everyone: {', '.join(found)}" if found else ""
+
+
+def _ports(rule: Mapping[str, Any]) -> str:
+    names = (("portRangeMin", "fromPortRange"), ("portRangeMax", "toPortRange"))
+    first, last = (f"{next((rule[key] for key in keys if rule.get(key)), 0):g}" for keys in names)
+    return f"{rule.get('protocol') or 'anything'} {first if first == last else f'{first}-{last}'}"
 
 
 def _boot(step: Step) -> str:
