@@ -117,11 +117,16 @@ def existing(deployment: Deployment, project: Project, zone: str, names: tuple[s
         step = "Name one that OVHcloud's console lists, or leave `dns` out: `up` lists the records to publish."
         raise InvalidInput([Problem(place.file, place.line, "infrastructure.dns.zone", found, "", step)]) from error
     there = (
-        Existing(str(int(item.id)), f"{item.sub_domain}.{zone}".removeprefix("."), item.field_type, item.target)
+        Existing(str(int(item.id)), _fqdn(item.sub_domain, zone), item.field_type, item.target)
         for item in read
         if item.field_type in _RIVALS
     )
     return tuple(item for item in there if item.name in names)
+
+
+def _fqdn(subdomain: str | None, zone: str) -> str:
+    """The full name of a record; the zone's own name has no subdomain."""
+    return f"{subdomain}.{zone}".lower() if subdomain else zone
 
 
 def _refusal(zone: str, said: str) -> str:

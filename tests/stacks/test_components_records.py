@@ -223,6 +223,13 @@ def test_a_name_that_somebody_else_answers_for_ends_the_plan(run: Run, rival: st
     assert "www" not in said and "Traceback" not in said
 
 
+@pytest.mark.parametrize("apex", ["", None])
+def test_the_zones_own_name_counts_too(run: Run, apex: Any) -> None:
+    """A new zone of OVHcloud's leads to a page of its own there."""
+    with pytest.raises(pulumi.RunError, match=r"\n  suite\.association\.example: A 192\.0\.2\.1\n"):
+        run("ovh", OVH, Zone(*OTHERS, Record(5, apex, "A", "192.0.2.1")), preview=True)
+
+
 def test_the_suites_own_record_is_no_rival_on_the_next_run(run: Run) -> None:
     own = {"record-id.suite.association.example": 5}
     changed_by_hand = Record(5, "id", "A", "192.0.2.99")
