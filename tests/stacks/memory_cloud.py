@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT
 """A cloud in memory, for resources of OpenStack and of OVHcloud's own interface: a stateful TEST DOUBLE of both.
 
-It gives ids and addresses, refuses a name twice, and loses connections when told to. Questions go over HTTP to the
-double of OpenStack's interfaces, with nothing but the environment that a provider would have.
+It gives ids and addresses, takes a name twice without a word, and loses connections when told to. Questions go over
+HTTP to the double of OpenStack's interfaces, with nothing but the environment that a provider would have.
 """
 
 from __future__ import annotations
@@ -19,6 +19,17 @@ from tests.stacks.realiser import Asked, Inputs, Kept, Realiser
 from tests.unit.keystone_double import PROJECT
 from tests.unit.ovh_double import KEYS, OvhApi
 
+#: OpenStack's lists → last part of a type
+LISTED = {
+    "servers": "Instance",
+    "os-server-groups": "ServerGroup",
+    "volumes": "Volume",
+    "networks": "Network",
+    "subnets": "Subnet",
+    "routers": "Router",
+    "ports": "Port",
+    "security-groups": "SecGroup",
+}
 Ending = Literal["drop", "lose", "interrupt"]
 
 
@@ -87,6 +98,12 @@ class MemoryCloud(Realiser):
         except refused.ConnectFailure:
             raise self._lost("POST", "auth/tokens") from None
 
+    def listed(self, kind: str) -> list[dict[str, str]]:
+        """What there is of a kind, as OpenStack's lists call it (`servers`, `security-groups`)."""
+        last = LISTED.get(kind, "")
+        here = self.things.items()
+        return [{"id": id, "name": thing.name} for id, thing in here if thing.type.rpartition(":")[2] == last]
+
     def find(self, kept: Kept) -> Inputs | None:
         return kept.outs if kept.id in self.things else None
 
@@ -108,10 +125,8 @@ class MemoryCloud(Realiser):
 
     def _make(self, asked: Asked, kind: str) -> tuple[str, Inputs]:
         name = str(asked.inputs.get("name") or "")
-        for id, thing in self.things.items():
-            same = name and thing.name == name or not name and thing.inputs == asked.inputs and kind == "SecGroupRule"
-            if thing.type == asked.type and same:
-                raise ValueError(f"{kind} already exists: {name or id}")
+        if kind == "SecGroupRule" and asked.inputs in [thing.inputs for thing in self.things.values()]:
+            raise ValueError("got 409 instead: Security group rule already exists.")
         self.created.append(asked.name)
         id = identifier(asked.type, asked.name, str(len(self.created)))
         self.things[id] = Thing(asked.type, name, asked.inputs)

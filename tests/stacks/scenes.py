@@ -148,7 +148,7 @@ class OpenStackScene(Scene):
         self.keystone = keystone
         keystone.region, keystone.others = self.region, ("no-osl",)
         keystone.images, keystone.external_networks = ("Debian 13",), ("Ext-Net",)
-        self.cloud = MemoryCloud()
+        self._on(MemoryCloud())
         self.infrastructure = {
             "offer": "laboratory/openstack",
             "region": self.region,
@@ -159,6 +159,9 @@ class OpenStackScene(Scene):
         self.components = {"keycloak": {}, "docs": {}}
         for name, value in {"OS_USERNAME": USER, "OS_PASSWORD": PASSWORD, "OS_PROJECT_ID": PROJECT}.items():
             monkeypatch.setenv(name, value)
+
+    def _on(self, cloud: MemoryCloud) -> None:
+        self.cloud, self.keystone.things = cloud, cloud.listed
 
     @property
     def realiser(self) -> Realiser:
@@ -203,7 +206,7 @@ class OvhScene(OpenStackScene):
 
     def __init__(self, folder: Path, monkeypatch: pytest.MonkeyPatch, keystone: Keystone, own: OvhApi) -> None:
         super().__init__(folder, monkeypatch, keystone)
-        self.cloud = MemoryOvh(own=own)
+        self._on(MemoryOvh(own=own))
         self.infrastructure = {
             "offer": "ovhcloud/public-cloud",
             "region": self.region,

@@ -8,6 +8,7 @@ file. Only the engine is a double, which runs the unmodified program and has its
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -16,7 +17,7 @@ import pytest
 from suite_deploy.errors import SuiteError
 from suite_deploy.render.inventory import SSH_CONFIG
 from tests.stacks.realising import RealisingStack
-from tests.stacks.scenes import SCENES, Scene
+from tests.stacks.scenes import SCENES, OpenStackScene, Scene
 
 #: what `up` says, by failure and cloud: what is wrong, what was found, the next step
 SAYS: dict[str, dict[str, tuple[str, ...]]] = {
@@ -122,14 +123,33 @@ def test_a_creation_whose_answer_was_lost_is_found_again(scene: Scene) -> None:
 
 
 @pytest.mark.parametrize("scene", ["openstack", "ovh"], indirect=True)
-def test_a_host_that_nobody_recorded_is_said_and_not_made_twice(scene: Scene) -> None:
-    """A cloud that takes a name twice says nothing: only one that refuses can be tested, and the words that warn."""
+def test_a_host_that_nobody_recorded_is_not_made_twice(scene: OpenStackScene) -> None:
+    """OpenStack takes a name twice, and its provider looks for nothing."""
     scene.spoil("answer")
     with pytest.raises(SuiteError, match="the cloud may hold one that this suite does not know of"):
         scene.up()
-    with pytest.raises(SuiteError, match="already has one of these, which this suite does not know of") as refused:
+    first = list(scene.created)
+    with pytest.raises(SuiteError, match="nothing was created: the cloud already has") as refused:
         scene.up()
-    assert "remove it, then run the same command again" in str(refused.value)
+    stray = next(id for id, thing in scene.cloud.things.items() if thing.type.endswith(":Instance"))
+    assert f"host {scene.cloud.things[stray].name} ({stray})" in str(refused.value)
+    assert "remove it there, then run the same command again" in str(refused.value)
+    assert scene.created == first
+    nothing_is_claimed(scene)
+    scene.created.remove(next(name for name in first if name.startswith("host-") and name != "host-group-suite"))
+    del scene.cloud.things[stray]
+    comes_up_once(scene, list(scene.created))
+
+
+@pytest.mark.parametrize("scene", ["openstack"], indirect=True)
+def test_a_suite_whose_state_is_gone_is_not_made_a_second_time(scene: OpenStackScene) -> None:
+    scene.up()
+    made = len(scene.created)
+    shutil.rmtree(scene.state)
+    with pytest.raises(SuiteError, match="its state does not know it") as refused:
+        scene.up()
+    assert "volume again-data-1-postgresql" in str(refused.value) and "bring that state here" in str(refused.value)
+    assert len(scene.created) == made
 
 
 def nothing_is_claimed(scene: Scene) -> None:

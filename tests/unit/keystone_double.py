@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -16,13 +16,20 @@ from typing import Any
 
 USER, PASSWORD, PROJECT = "ops", "not-for-anyone", "9c4693dce56b493b9b83197d900f7fba"
 
+#: lists of things → where each is
+KINDS = [
+    *((kind, "/compute/v2.1") for kind in ("servers", "os-server-groups")),
+    ("volumes", f"/volume/v3/{PROJECT}"),
+    *((kind, "/network/v2.0") for kind in ("networks", "subnets", "routers", "ports", "security-groups")),
+]
+
 
 @dataclass
 class Keystone:
     """What it knows. hide: paths that answer 404, as some clouds' do.
 
     others: further regions of the catalogue. flavors: name → processors, MiB, GiB of disk. cores: limit and how many
-    are in use. images, external_networks: names.
+    are in use. images, external_networks: names. things: what the project has of a kind, with id and name.
     """
 
     url: str = ""
@@ -37,6 +44,7 @@ class Keystone:
     cores: tuple[int, int] = (20, 8)
     images: tuple[str, ...] = ()
     external_networks: tuple[str, ...] = ()
+    things: Callable[[str], list[dict[str, str]]] = lambda kind: []
 
     def answer(self, method: str, path: str, body: Any) -> tuple[int, Any, dict[str, str]]:
         self.requests.append(f"{method} {path}")
@@ -54,11 +62,13 @@ class Keystone:
             f"/volume/v3/{PROJECT}/limits": {"limits": {"rate": [], "absolute": self._volumes()}},
             "/network": {"versions": [self._version("v2.0", "/network/v2.0/")]},
             "/network/v2.0": {"resources": []},
-            "/network/v2.0/networks": {"networks": [self._network(name) for name in self.external_networks]},
             "/image": {"versions": [self._version("v2.16", "/image/v2/")]},
             "/image/v2/images": {"images": [self._image(name) for name in self.images]},
             f"/network/v2.0/quotas/{PROJECT}/details": {"quota": self._networks()},
             f"/network/v2.0/quotas/{PROJECT}/details.json": {"quota": self._networks()},
+        }
+        answers |= {
+            f"{where}/{kind}": {kind.removeprefix("os-").replace("-", "_"): self._things(kind)} for kind, where in KINDS
         }
         return (200, answers[path], {}) if path in answers else (404, {}, {})
 
@@ -102,6 +112,10 @@ class Keystone:
     def _flavor(self, name: str) -> dict[str, Any]:
         vcpus, ram, disk = self.flavors[name]
         return {"id": f"id-of-{name}", "name": name, "vcpus": vcpus, "ram": ram, "disk": disk, "links": []}
+
+    def _things(self, kind: str) -> list[dict[str, Any]]:
+        outside = [self._network(name) for name in self.external_networks] if kind == "networks" else []
+        return [*outside, *({"project_id": PROJECT, **thing} for thing in self.things(kind))]
 
     def _network(self, name: str) -> dict[str, Any]:
         return {"id": f"id-of-{name}", "name": name, "router:external": True, "status": "ACTIVE"}

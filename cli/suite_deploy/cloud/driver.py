@@ -23,7 +23,7 @@ from ..paths import resource_root, share_import
 from ..render.inventory import SSH_CONFIG, ssh_config
 from ..runners.process import clean_environment
 from ..secrets.ensure import STACK_SECRETS, STACK_TOP_KEY, open_store, require
-from . import flavors, room
+from . import flavors, room, strays
 from .credentials import Credentials, find_credentials
 from .engine import Engine, require_engine
 from .plan import Step, opens_data, plan_items
@@ -116,6 +116,7 @@ class CloudDriver:
         progress("asking the engine what would change")
         self._steps, self.notes = stack.preview(progress), tuple(stack.warnings)
         self.decide().refuse()
+        strays.refuse_strays(self._steps, self.infrastructure, self.credentials())
         for name in stack.cut_off():
             progress(
                 f"an earlier run was cut off while creating {name}: if the cloud holds one that this suite does not"

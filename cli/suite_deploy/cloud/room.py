@@ -189,13 +189,13 @@ def wait_until_open(infrastructure: Ovh, credentials: Credentials, progress: Pro
 
 def listed_regions(infrastructure: Cloud, credentials: Credentials) -> list[str]:
     """Sign in, and what OpenStack's catalogue has for the account. Raises CouldNotRun."""
-    with _explained(infrastructure, "the cloud could not be asked for its regions"):
+    with explained(infrastructure, "the cloud could not be asked for its regions"):
         return _catalogue(connect(infrastructure, credentials))
 
 
 def _openstack(infrastructure: Cloud, credentials: Credentials, hint: str = "") -> Room:
     silent: list[str] = []
-    with _explained(infrastructure, "the cloud could not be asked for its quota"):
+    with explained(infrastructure, "the cloud could not be asked for its quota"):
         cloud = connect(infrastructure, credentials)
         _require_region(cloud, infrastructure.region, hint or _REGION)
         flavors: dict[str, Size] = {}
@@ -209,7 +209,7 @@ def _openstack(infrastructure: Cloud, credentials: Credentials, hint: str = "") 
 
 
 @contextmanager
-def _explained(infrastructure: Cloud, otherwise: str) -> Iterator[None]:
+def explained(infrastructure: Cloud, otherwise: str) -> Iterator[None]:
     """What OpenStack's client raises, as CouldNotRun. otherwise: what to say of a failure of no kind of its own."""
     from keystoneauth1 import exceptions as refused
     from openstack import exceptions as failed
