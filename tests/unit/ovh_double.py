@@ -42,6 +42,7 @@ class OvhApi:
     url: str = ""
     opened: set[str] = field(default_factory=lambda: {"GRA11", "SBG5"})
     closed: set[str] = field(default_factory=lambda: {"EU-WEST-PAR"})
+    vrack: str = "pn-1234"
     gateways: tuple[int, int] | None = (2, 0)
     busy: int = 0
     granted: bool = True
@@ -80,10 +81,12 @@ class OvhApi:
         if path.startswith("/region/"):
             self.busy -= 1
             return 200, {"name": path.removeprefix("/region/"), "status": "DOWN" if self.busy >= 0 else "UP"}
+        if path == "/vrack" and self.vrack:
+            return 200, {"id": self.vrack, "name": "", "description": ""}
         if path == "/quota":
             limits = {"maxGateways": self.gateways[0], "usedGateways": self.gateways[1]} if self.gateways else {}
             return 200, [{"region": name, "network": {"maxNetworks": 9, **limits}} for name in sorted(self.opened)]
-        return 404, {"message": "Got an invalid (or empty) URL", "class": "Client::NotFound"}
+        return 404, {"message": "The requested object does not exist", "class": "Client::NotFound"}
 
     def _refused(self, method: str, path: str, headers: Mapping[str, str]) -> str:
         """What is wrong with who asks; "" when nothing is."""

@@ -31,7 +31,7 @@ def test_an_open_region_is_said(clouds: Clouds, capsys: pytest.CaptureFixture[st
     clouds.keystone.others = ("GRA11",)
     _, found = checks(clouds, capsys, region="GRA11")
     assert found[f"reach: {OWN}"]["status"] == "ok"
-    assert found[OWN]["found"] == "keys accepted, project known, region GRA11 open"
+    assert found[OWN]["found"] == "keys accepted, project known, vRack pn-1234, region GRA11 open"
     assert found["credentials: ovh"]["found"].endswith(
         ": OVH_APPLICATION_KEY, OVH_APPLICATION_SECRET, OVH_CONSUMER_KEY"
     )
@@ -44,6 +44,15 @@ def test_a_region_that_up_opens_is_no_fault(clouds: Clouds, capsys: pytest.Captu
     assert found[OWN]["found"].endswith(f"region {PARIS} not open yet: `up` opens it")
     assert "yet to open the region" in found[SIGN_IN]["found"]
     assert "POST" not in {request.partition(" ")[0] for request in clouds.api.requests}, "nothing was opened"
+
+
+def test_a_project_without_a_vrack_is_no_place_for_a_network(
+    clouds: Clouds, capsys: pytest.CaptureFixture[str]
+) -> None:
+    clouds.api.vrack = ""
+    status, found = checks(clouds, capsys)
+    assert (status, found[OWN]["status"]) == (3, "wrong")
+    assert "attached to no vRack" in found[OWN]["found"] and "free of charge" in found[OWN]["next_step"]
 
 
 def test_both_interfaces_are_found_wrong_in_one_run(

@@ -117,6 +117,17 @@ def test_a_refusal_that_repeats_a_key_does_not_print_it(api: OvhApi) -> None:
         interface({"OVH_ACCESS_TOKEN": "its-hidden-half"}).regions()
 
 
+@pytest.mark.parametrize("region", ["GRA11", "EU-WEST-PAR"])
+def test_a_project_without_a_vrack_is_said_before_a_region_is_opened(
+    api: OvhApi, keystone: Keystone, tmp_path: Path, region: str
+) -> None:
+    api.vrack = ""
+    assert interface().vrack() is None
+    with pytest.raises(CouldNotRun, match="attached to no vRack"):
+        asked(tmp_path, region=region)
+    assert keystone.requests == []
+
+
 def test_keys_are_taken_nowhere_else(api: OvhApi) -> None:
     api.moved = f"{api.url}/elsewhere"
     with pytest.raises(CouldNotRun, match="could not be asked"):

@@ -193,11 +193,12 @@ def _own_interface(infrastructure: Ovh, credentials: Credentials, reached: bool)
         return Check(_OWN, "not checked", "keys or the way to it are missing")
     region = infrastructure.region
     try:
-        opened = room.is_open(room.own_interface(infrastructure, credentials), region)
+        own = room.own_interface(infrastructure, credentials)
+        opened, vrack = room.is_open(own, region), room.vrack_of(own)
     except SuiteError as error:
         return _wrong(_OWN, error)
     said = f"region {region} open" if opened else f"region {region} not open yet: `up` opens it"
-    return Check(_OWN, "ok", f"keys accepted, project known, {said}")
+    return Check(_OWN, "ok", f"keys accepted, project known, vRack {vrack}, {said}")
 
 
 def _belongs(name: str, kind: str) -> bool:

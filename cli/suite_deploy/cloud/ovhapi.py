@@ -43,6 +43,10 @@ _PROJECT = "infrastructure.project is the id of a project that these keys may us
 _AGAIN = "Nothing was touched. Run the same command again once it answers; see suite-deploy doctor NAME."
 
 
+class NotThere(CouldNotRun):
+    """The interface knows the project, and not what was asked of it."""
+
+
 class Interface:
     """One project at OVHcloud's own interface.
 
@@ -69,6 +73,14 @@ class Interface:
             return False
         found = self._ask(f"/region/{quote(region, safe='')}")
         return isinstance(found, Mapping) and found.get("status") == "UP"
+
+    def vrack(self) -> str | None:
+        """The vRack that the project is attached to; None when there is none."""
+        try:
+            found = self._ask("/vrack")
+        except NotThere:
+            return None
+        return str(found.get("id") or "") or None if isinstance(found, Mapping) else None
 
     def gateways(self, region: str) -> tuple[int, int] | None:
         """(limit, in use) of gateways in an open region; None when the interface does not say."""
@@ -116,7 +128,8 @@ class Interface:
             return self._failed("does not let these keys do that", said, _RIGHTS)
         if status in (400, 401, 403):
             return self._failed("does not accept the keys", said, _KEYS)
-        return self._failed("could not be asked", said, _AGAIN)
+        failed = self._failed("could not be asked", said, _AGAIN)
+        return NotThere(str(failed)) if status == 404 else failed
 
     def _failed(self, what: str, said: str, step: str) -> CouldNotRun:
         for value in filter(None, self._keys.values()):

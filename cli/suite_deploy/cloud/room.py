@@ -159,9 +159,22 @@ def is_open(own: Interface, region: str) -> bool:
     return False
 
 
+def vrack_of(own: Interface) -> str:
+    """The vRack that the project's private network is made on. Raises CouldNotRun when it is attached to none."""
+    found = own.vrack()
+    if found is None:
+        raise CouldNotRun(
+            "infrastructure.project: the project is attached to no vRack, and its private network would be on one.\n"
+            "  Nothing was created. OVHcloud's console makes a vRack, free of charge, and attaches the project to it."
+        )
+    return found
+
+
 def _ovh(infrastructure: Ovh, credentials: Credentials) -> Room:
     own, region = own_interface(infrastructure, credentials), infrastructure.region
-    if not is_open(own, region):
+    opened = is_open(own, region)
+    vrack_of(own)
+    if not opened:
         listed_regions(infrastructure, credentials)
         return Room(silent=(f"flavors and quota: the project has yet to open the region {region}",), closed=True)
     found = _openstack(infrastructure, credentials, _JUST_OPENED)
