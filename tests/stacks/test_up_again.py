@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+from suite_deploy import main
 from suite_deploy.errors import SuiteError
 from suite_deploy.render.inventory import SSH_CONFIG
 from tests.stacks.realising import RealisingStack
@@ -95,6 +96,7 @@ def test_up_says_what_is_wrong_and_the_next_one_makes_what_is_missing(scene: Sce
     first = list(scene.created)
     assert bool(first) == (failure in HALF_WAY), "nothing is made before everything is known to be right"
     nothing_is_claimed(scene)
+    assert scene.cloud_driver().unfinished == (failure in HALF_WAY)
     no_secret_is_anywhere(scene, said)
     mend()
     comes_up_once(scene, first)
@@ -152,6 +154,30 @@ def test_a_suite_whose_state_is_gone_is_not_made_a_second_time(scene: OpenStackS
     assert len(scene.created) == made
 
 
+@pytest.mark.parametrize("scene", SCENES, indirect=True)
+def test_a_suite_that_is_there_in_part_is_not_called_absent(scene: Scene, capsys: pytest.CaptureFixture[str]) -> None:
+    command = ["status", str(scene.folder / "inventory")]
+    scene.cloud_driver()
+    assert main.main(command) == 3 and "does not exist" in capsys.readouterr().out
+    scene.spoil("connection")
+    with pytest.raises(SuiteError):
+        scene.up()
+    assert main.main(command) == 3
+    out, err = capsys.readouterr()
+    assert "again is there in part" in out and "suite-deploy up" in out and "suite-deploy destroy" in out
+    assert "the last `up` did not end" in err
+    scene.cloud_driver().destroy(scene.said.append, with_data=True)
+    assert scene.there_is() == [] and main.main(command) == 3 and "does not exist" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("scene", SCENES, indirect=True)
+def test_a_preview_leaves_the_engines_own_files_and_nothing_else(scene: Scene) -> None:
+    scene.hosts = {}
+    scene.cloud_driver().decide()
+    written = {path.relative_to(scene.state).parts[0] for path in scene.state.rglob("*") if path.is_file()}
+    assert written == {"engine"} and scene.created == []
+
+
 def nothing_is_claimed(scene: Scene) -> None:
     """Where no `up` came to its end, nothing says that hosts are there."""
     assert not (scene.state / "outputs.json").exists()
@@ -179,7 +205,7 @@ def comes_up_once(scene: Scene, first: list[str]) -> None:
     assert len(scene.created) == len(set(scene.created)) == len(did)
     assert len(scene.there_is()) == len(set(scene.there_is())), "no name is there twice"
     assert [host.name for host in outputs.hosts] == list(scene.hosts)
-    assert scene.cloud_driver().outputs() == outputs
+    assert scene.cloud_driver().outputs() == outputs and not scene.cloud_driver().unfinished
     assert all(f"Host {name}\n" in (scene.state / SSH_CONFIG).read_text() for name in scene.hosts)
     recorded = json.loads((scene.state / "outputs.json").read_text())
     assert scene.up() == outputs

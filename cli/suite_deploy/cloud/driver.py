@@ -36,6 +36,8 @@ if TYPE_CHECKING:
 #: name of the secret that encrypts what is secret in the engine's state
 STATE_KEY = "suite.engine_passphrase"
 OUTPUTS = "outputs.json"
+#: there from the first creation of an `up` until its outputs are recorded
+UNFINISHED = "unfinished"
 ENGINE = "engine"
 KNOWN_HOSTS = "known_hosts"
 #: export of a program that could not do everything in one run
@@ -105,6 +107,7 @@ class CloudDriver:
         self._meet_hosts(outputs, progress)
         _write(self.state / OUTPUTS, json.dumps(asdict(outputs), indent=1, default=str) + "\n", 0o644)
         self._open_buckets(stack, progress)
+        (self.state / UNFINISHED).unlink(missing_ok=True)
         return outputs
 
     def _carry_out(self, progress: Progress) -> tuple[EngineStack, dict[str, Any]]:
@@ -124,6 +127,7 @@ class CloudDriver:
             )
         if self._chosen:
             _write(self.state / FLAVORS, flavors.remembered(self.state, self._chosen), 0o644)
+        _write(self.state / UNFINISHED, "", 0o644)
         stack.up(progress)
         exports, _ = stack.outputs()
         return stack, exports
@@ -138,6 +142,11 @@ class CloudDriver:
         self._chosen |= flavors.choose(self.deployment, self._room)
         self.deployment = with_flavors(self.deployment, self._chosen)
         flavors.require_known(self.deployment, self._room)
+
+    @property
+    def unfinished(self) -> bool:
+        """Whether an `up` of this machine began to create or change things and did not come to its end."""
+        return (self.state / UNFINISHED).exists()
 
     def outputs(self) -> StackOutputs | None:
         """As the last `apply` left them; read from the engine's state where this machine has no record."""
@@ -332,7 +341,7 @@ class CloudDriver:
 
     def _forget(self, with_data: bool) -> None:
         """Remove what described the suite; with its data gone, also what was true of that data alone."""
-        gone = [OUTPUTS, STACK_SECRETS, KNOWN_HOSTS, SSH_CONFIG]
+        gone = [OUTPUTS, UNFINISHED, STACK_SECRETS, KNOWN_HOSTS, SSH_CONFIG]
         if with_data:
             gone += [ENGINE, FLAVORS, RECORD, "ansible", "build", "installed", "last-run.json"]
         for name in gone:

@@ -22,6 +22,8 @@ _PROPERTIES = "Id,ActiveState,SubState,ActiveEnterTimestamp,NRestarts,MemoryCurr
 def command(name: str, settings: Settings) -> None:
     """Show the units of the suite of inventory NAME, their versions and what was skipped. Exit 3 when degraded."""
     from .. import pipeline
+    from ..cloud.driver import CloudDriver
+    from ..drivers import driver_for
     from ..errors import FoundFailures
     from ..model.loader import load
     from ..report.console import Stages
@@ -29,7 +31,14 @@ def command(name: str, settings: Settings) -> None:
     deployment = load(name)
     session = pipeline.Session(deployment, settings, Stages(quiet=True))
     pipeline.need_state(session, "status")
-    outputs = pipeline.existing_outputs(deployment)
+    driver = driver_for(deployment)
+    outputs, unfinished = driver.outputs(), isinstance(driver, CloudDriver) and driver.unfinished
+    if outputs is None and unfinished:
+        message = f"{deployment.suite.suite} is there in part.\n"
+        message += f"  Go on: suite-deploy up {name}\n  Remove it: suite-deploy destroy {name}"
+        document = {"suite": deployment.suite.suite, "exists": False, "unfinished": True}
+        click.echo(json.dumps(document) if settings.json else message)
+        raise FoundFailures("the last `up` did not end")
     if outputs is None:
         message = f"{deployment.suite.suite} does not exist. Make it: suite-deploy up {name}"
         click.echo(json.dumps({"suite": deployment.suite.suite, "exists": False}) if settings.json else message)
@@ -52,16 +61,17 @@ def command(name: str, settings: Settings) -> None:
     result = {
         "suite": deployment.suite.suite,
         "exists": True,
-        "healthy": not bad and bool(record),
+        "healthy": not bad and bool(record) and not unfinished,
         "units": rows,
         "skipped": skipped,
         "versions": {item["component"]: item["version"] for item in record.get("components", [])},
         "last_up": record.get("finished"),
+        "unfinished": unfinished,
     }
     click.echo(json.dumps(result, indent=2) if settings.json else _text(result, record))
     if bad:
         raise FoundFailures(f"{len(bad)} of {len(rows)} units do not run")
-    if not record:
+    if not record or unfinished:
         raise FoundFailures(f"the last `up` did not end; run it again: suite-deploy up {name}")
 
 
