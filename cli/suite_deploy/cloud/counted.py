@@ -10,6 +10,7 @@ _NOTHING = ("pulumi:", "suite:")
 #: type → what one of it takes, one each; processors, memory and GiB come on top: need.py
 COUNTED: Mapping[str, tuple[str, ...]] = {
     "openstack:networking/network:Network": ("networks",),
+    # ports that the cloud makes for itself in a subnet (DHCP, metadata) are left out: how many is its own affair
     "openstack:networking/subnet:Subnet": ("subnets",),
     "openstack:networking/router:Router": ("routers",),
     # the router's foot in a subnet is a port of the project; its other one, outside, belongs to nobody
