@@ -6,8 +6,9 @@ Exit codes: 0 fine, 1 could not run, 2 usage or invalid input, 3 ran and found f
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from itertools import zip_longest
 
 EXIT_OK = 0
 EXIT_COULD_NOT_RUN = 1
@@ -54,7 +55,14 @@ class InvalidInput(SuiteError):
 
     def __init__(self, problems: Iterable[Problem]):
         self.problems = tuple(sorted(set(problems)))
-        super().__init__("\n".join(str(problem) for problem in self.problems))
+        super().__init__("\n".join(_each_step_once(self.problems)))
+
+
+def _each_step_once(problems: Sequence[Problem]) -> Iterator[str]:
+    """The problems as text; one step for several that follow each other comes after the last of them."""
+    for problem, following in zip_longest(problems, problems[1:]):
+        shared = following and (following.file, following.next_step) == (problem.file, problem.next_step)
+        yield str(replace(problem, next_step="") if shared else problem)
 
 
 class FoundFailures(SuiteError):

@@ -109,6 +109,23 @@ def test_an_expected_error_is_its_message_on_stderr_and_nothing_else(
     assert captured.err == "suite.yml:4: domain: missing\n  Add it.\n"
 
 
+def test_one_step_for_several_problems_is_said_once_after_them() -> None:
+    steps = {"a": "Run: it", "b": "Run: it", "c": "", "d": "Run: it"}
+    said = str(InvalidInput([Problem("s.yml", 0, key, "missing", "x or y", step) for key, step in steps.items()]))
+    assert said.splitlines() == [
+        "s.yml: a: missing",
+        "  x or y",
+        "s.yml: b: missing",
+        "  x or y",
+        "  Run: it",
+        "s.yml: c: missing",
+        "  x or y",
+        "s.yml: d: missing",
+        "  x or y",
+        "  Run: it",
+    ]
+
+
 def test_an_interrupt_says_how_to_go_on(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     ending(monkeypatch, KeyboardInterrupt())
     assert capsys.readouterr().err.lstrip() == "interrupted; run the same command again to go on\n"
