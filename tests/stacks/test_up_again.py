@@ -15,8 +15,11 @@ from pathlib import Path
 import pytest
 
 from suite_deploy import main
-from suite_deploy.errors import SuiteError
+from suite_deploy.errors import InvalidInput, SuiteError
 from suite_deploy.render.inventory import SSH_CONFIG
+from suite_deploy.secrets.ensure import open_store
+from suite_deploy.secrets.value import Secret
+from tests.stacks.outscale_double.server import ACCESS_KEY
 from tests.stacks.realising import RealisingStack
 from tests.stacks.scenes import SCENES, OpenStackScene, Scene
 
@@ -168,6 +171,19 @@ def test_a_suite_that_is_there_in_part_is_not_called_absent(scene: Scene, capsys
     assert "the last `up` did not end" in err
     scene.cloud_driver().destroy(scene.said.append, with_data=True)
     assert scene.there_is() == [] and main.main(command) == 3 and "does not exist" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("scene", ["outscale"], indirect=True)
+def test_a_key_that_opens_everything_is_taken_for_no_bucket(scene: Scene) -> None:
+    scene.infrastructure["object_store"] = {"endpoint": "https://oos.example", "region": "r"}
+    scene.components["docs"] = {}
+    driver = scene.cloud_driver()
+    name = "docs.bucket_access_key"
+    open_store(driver.deployment, scene.vault).add({name: Secret(name, ACCESS_KEY)})
+    with pytest.raises(InvalidInput, match=r"docs\.bucket_access_key: is the key this suite is made with") as refused:
+        scene.up()
+    assert "Supply a key of another account" in str(refused.value) and ACCESS_KEY not in str(refused.value)
+    assert scene.created == []
 
 
 @pytest.mark.parametrize("scene", SCENES, indirect=True)

@@ -16,21 +16,23 @@ import yaml
 from ..errors import CouldNotRun
 from ..model.deployment import Component, Deployment
 from ..model.immutable import RECORD
-from ..model.outputs import HostOutput, PlanItem, Progress, StackOutputs
+from ..model.outputs import PlanItem, Progress, StackOutputs
 from ..model.sizing import FLAVORS, with_flavors
 from ..model.suite import Cloud, Ovh
 from ..paths import resource_root, share_import
 from ..render.inventory import SSH_CONFIG, ssh_config
 from ..runners.process import clean_environment
 from ..secrets.ensure import STACK_SECRETS, STACK_TOP_KEY, open_store, require
-from . import flavors, room, strays
+from . import flavors, ownkeys, room, strays
 from .credentials import Credentials, find_credentials
 from .engine import Engine, require_engine
 from .plan import Step, opens_data, plan_items
+from .record import outputs_from_json, write
 from .sdk import provide
 
 if TYPE_CHECKING:
     from ..runners.pulumi import EngineStack
+    from ..secrets.store import SecretStore
     from .decision import Decision
 
 #: name of the secret that encrypts what is secret in the engine's state
@@ -105,7 +107,7 @@ class CloudDriver:
         self._write_secrets(exports)
         progress("waiting for the hosts to answer")
         self._meet_hosts(outputs, progress)
-        _write(self.state / OUTPUTS, json.dumps(asdict(outputs), indent=1, default=str) + "\n", 0o644)
+        write(self.state / OUTPUTS, json.dumps(asdict(outputs), indent=1, default=str) + "\n", 0o644)
         self._open_buckets(stack, progress)
         (self.state / UNFINISHED).unlink(missing_ok=True)
         return outputs
@@ -126,8 +128,8 @@ class CloudDriver:
                 " use, remove it there"
             )
         if self._chosen:
-            _write(self.state / FLAVORS, flavors.remembered(self.state, self._chosen), 0o644)
-        _write(self.state / UNFINISHED, "", 0o644)
+            write(self.state / FLAVORS, flavors.remembered(self.state, self._chosen), 0o644)
+        write(self.state / UNFINISHED, "", 0o644)
         stack.up(progress)
         exports, _ = stack.outputs()
         return stack, exports
@@ -138,6 +140,7 @@ class CloudDriver:
         Raises CouldNotRun when it refuses, InvalidInput for flavors it does not have.
         """
         provide(self.deployment.driver)
+        ownkeys.refuse_own_keys(self.deployment, self.credentials(), self._secrets)
         self._room = room.ask(self.deployment, self.credentials())
         self._chosen |= flavors.choose(self.deployment, self._room)
         self.deployment = with_flavors(self.deployment, self._chosen)
@@ -190,8 +193,10 @@ class CloudDriver:
         wanted = [item for item in self.deployment.secrets_wanted if item.name == STATE_KEY]
         if not wanted:
             return ""
-        store = open_store(self.deployment, self.vault_password_file)
-        return require(store, wanted, inventory=self.deployment.name)[STATE_KEY].reveal()
+        return require(self._secrets(), wanted, inventory=self.deployment.name)[STATE_KEY].reveal()
+
+    def _secrets(self) -> SecretStore:
+        return open_store(self.deployment, self.vault_password_file)
 
     def _stack(self, engine: Engine, note: Progress = lambda text: None) -> EngineStack:
         prefix = provide(self.deployment.driver)
@@ -255,10 +260,10 @@ class CloudDriver:
         folder = self.state / ENGINE / "pack"
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         runtime = {"name": "python", "options": {"toolchain": "pip", "virtualenv": str(prefix)}}
-        _write(folder / "PulumiPolicy.yaml", yaml.safe_dump({"runtime": runtime, "version": "0.1.0"}), 0o600)
+        write(folder / "PulumiPolicy.yaml", yaml.safe_dump({"runtime": runtime, "version": "0.1.0"}), 0o600)
         source = resource_root() / "policies" / "pack" / "__main__.py"
         code = f"import runpy\n\nrunpy.run_path({str(source)!r}, run_name='__main__')\n"
-        _write(folder / "__main__.py", code, 0o600)
+        write(folder / "__main__.py", code, 0o600)
         return folder
 
     # results
@@ -292,14 +297,14 @@ class CloudDriver:
         secrets = share_import("stacks.components.outputs").read_secrets(exports)
         path = self.state / STACK_SECRETS
         if secrets:
-            _write(path, yaml.safe_dump({STACK_TOP_KEY: dict(secrets)}), 0o600)
+            write(path, yaml.safe_dump({STACK_TOP_KEY: dict(secrets)}), 0o600)
         else:
             path.unlink(missing_ok=True)
 
     def _meet_hosts(self, outputs: StackOutputs, progress: Progress) -> None:
         """Wait for SSH and learn the keys of hosts never met before; a known host with another key is refused."""
         path = self.state / SSH_CONFIG
-        _write(path, ssh_config(self.state, outputs), 0o600)
+        write(path, ssh_config(self.state, outputs), 0o600)
         reach = share_import("stacks.components.reach")
         reach.wait_for_ssh(path, outputs.hosts, progress, FIRST_BOOT)
 
@@ -376,22 +381,3 @@ def backend_url(deployment: Deployment) -> str:
     folder = deployment.state_dir / ENGINE / "state"
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     return f"file://{folder}"
-
-
-def outputs_from_json(text: str) -> StackOutputs:
-    """What `apply` recorded. Raises ValueError, KeyError or TypeError for anything else."""
-    data: dict[str, Any] = json.loads(text)
-    hosts = tuple(HostOutput(**{**host, "groups": tuple(host["groups"])}) for host in data.pop("hosts"))
-    paths: dict[str, Any] = {name: Path(data.pop(name)) for name in ("ssh_private_key", "ssh_known_hosts")}
-    rest: dict[str, Any] = {name: tuple(value) if isinstance(value, list) else value for name, value in data.items()}
-    return StackOutputs(hosts=hosts, **paths, **rest)
-
-
-def _write(path: Path, content: str, mode: int) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True, mode=0o755)
-    temporary = path.with_name(path.name + ".tmp")
-    temporary.unlink(missing_ok=True)
-    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
-    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-        file.write(content)
-    temporary.replace(path)
