@@ -140,6 +140,17 @@ def test_an_engine_that_is_too_old_is_refused_with_the_version_needed(bench: Ben
         bench.driver.preview()
 
 
+def test_a_state_of_another_user_is_said(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    def denied(*given: object) -> None:
+        raise PermissionError(13, "Permission denied", "/state/engine/pack/PulumiPolicy.yaml.tmp")
+
+    monkeypatch.setattr("suite_deploy.cloud.driver.write", denied)
+    with pytest.raises(
+        CouldNotRun, match=rf"PulumiPolicy(.|\n)*Permission denied(.|\n)*{bench.state}, is of another user"
+    ):
+        bench.driver.preview()
+
+
 def test_a_missing_passphrase_names_the_command_that_makes_it(bench: Bench) -> None:
     (bench.deployment.directory / "secrets.yml").unlink()
     with pytest.raises(InvalidInput, match=r"suite\.engine_passphrase(.|\n)*secrets init"):

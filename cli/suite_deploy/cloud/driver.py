@@ -27,7 +27,7 @@ from . import flavors, ownkeys, room, strays
 from .credentials import Credentials, find_credentials
 from .engine import Engine, require_engine
 from .plan import Step, opens_data, plan_items
-from .record import outputs_from_json, write
+from .record import outputs_from_json, writable, write
 from .sdk import provide
 
 if TYPE_CHECKING:
@@ -80,8 +80,9 @@ class CloudDriver:
         if self._steps is None:
             engine = require_engine()
             self._ask()
-            stack = self._stack(engine)
-            self._steps, self.notes = stack.preview(), tuple(stack.warnings)
+            with writable(self.state):
+                stack = self._stack(engine)
+                self._steps, self.notes = stack.preview(), tuple(stack.warnings)
         return self._steps
 
     def decide(self) -> Decision:

@@ -5,9 +5,12 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from ..errors import CouldNotRun
 from ..model.outputs import HostOutput, StackOutputs
 
 
@@ -18,6 +21,18 @@ def outputs_from_json(text: str) -> StackOutputs:
     paths: dict[str, Any] = {name: Path(data.pop(name)) for name in ("ssh_private_key", "ssh_known_hosts")}
     rest: dict[str, Any] = {name: tuple(value) if isinstance(value, list) else value for name, value in data.items()}
     return StackOutputs(hosts=hosts, **paths, **rest)
+
+
+@contextmanager
+def writable(state: Path) -> Iterator[None]:
+    """Raise CouldNotRun for what may not be written below the state directory."""
+    try:
+        yield
+    except PermissionError as error:
+        raise CouldNotRun(
+            f"{error.filename}: {error.strerror}.\n  The state of this suite, {state}, is of another user:"
+            " run this as that user, or give the folder to yours."
+        ) from error
 
 
 def write(path: Path, content: str, mode: int) -> None:
