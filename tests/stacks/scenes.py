@@ -206,6 +206,7 @@ class OvhScene(OpenStackScene):
 
     def __init__(self, folder: Path, monkeypatch: pytest.MonkeyPatch, keystone: Keystone, own: OvhApi) -> None:
         super().__init__(folder, monkeypatch, keystone)
+        self.own = own
         self._on(MemoryOvh(own=own))
         self.infrastructure = {
             "offer": "ovhcloud/public-cloud",

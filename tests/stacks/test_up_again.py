@@ -19,9 +19,10 @@ from suite_deploy.errors import InvalidInput, SuiteError
 from suite_deploy.render.inventory import SSH_CONFIG
 from suite_deploy.secrets.ensure import open_store
 from suite_deploy.secrets.value import Secret
+from tests.stacks.outscale_double import Fault
 from tests.stacks.outscale_double.server import ACCESS_KEY
 from tests.stacks.realising import RealisingStack
-from tests.stacks.scenes import SCENES, OpenStackScene, Scene
+from tests.stacks.scenes import SCENES, OpenStackScene, OutscaleScene, OvhScene, Scene
 
 #: what `up` says, by failure and cloud: what is wrong, what was found, the next step
 SAYS: dict[str, dict[str, tuple[str, ...]]] = {
@@ -184,6 +185,38 @@ def test_a_key_that_opens_everything_is_taken_for_no_bucket(scene: Scene) -> Non
         scene.up()
     assert "Supply a key of another account" in str(refused.value) and ACCESS_KEY not in str(refused.value)
     assert scene.created == []
+
+
+@pytest.mark.parametrize("scene", ["outscale"], indirect=True)
+def test_a_destroy_that_is_refused_or_cut_off_goes_on_later(scene: OutscaleScene) -> None:
+    scene.up()
+    mend, before = scene.spoil("credentials"), scene.there_is()
+    with pytest.raises(SuiteError, match="does not accept the credentials"):
+        scene.cloud_driver().destroy(scene.said.append, with_data=False)
+    assert scene.there_is() == before and (scene.state / "outputs.json").exists()
+    mend()
+    scene.server.faults = [Fault("DeleteVms", "drop", times=99)]
+    with pytest.raises(SuiteError, match="connection to the cloud was lost"):
+        scene.cloud_driver().destroy(scene.said.append, with_data=False)
+    scene.server.faults = []
+    (kept,) = scene.cloud_driver().destroy(scene.said.append, with_data=False)
+    assert "volume-data-1-postgresql" in kept and scene.there_is() == ["Volume again-data-1-postgresql"]
+    assert scene.up().hosts and scene.there_is().count("Volume again-data-1-postgresql") == 1
+
+
+@pytest.mark.parametrize("derived", [False, True])
+@pytest.mark.parametrize("scene", ["ovh"], indirect=True)
+def test_a_region_that_is_closed_is_opened_first_and_stays_open(scene: OvhScene, derived: bool) -> None:
+    scene.infrastructure["region"] = region = "EU-WEST-PAR"
+    scene.keystone.others = (region,)
+    if derived:
+        scene.hosts = {}
+    hosts = scene.up().hosts
+    assert scene.created[0] == f"region-{region}" and hosts
+    assert (scene.state / "flavors.json").exists() == derived
+    made = list(scene.created)
+    assert scene.up().hosts == hosts and scene.created == made
+    assert set(RealisingStack.did.values()) == {"same"} and region in scene.own.opened
 
 
 @pytest.mark.parametrize("scene", SCENES, indirect=True)
