@@ -30,7 +30,9 @@ def connection() -> Any:
         unset = ", ".join(missing)
         pytest.skip(f"NOT RUN: no OpenStack to realise the program on ({unset} unset); see tests/openstack/conftest.py")
     openstack = pytest.importorskip("openstack", reason="NOT RUN: openstacksdk is not installed")
-    return openstack.connect(auth_url=os.environ["OS_AUTH_URL"], region_name=os.environ["OS_REGION_NAME"])
+    where = {"auth_url": os.environ["OS_AUTH_URL"], "region_name": os.environ["OS_REGION_NAME"]}
+    # interfaces drop idle connections; what is asked in vain is asked again
+    return openstack.connect(**where, connect_retries=3)
 
 
 @pytest.fixture(scope="session")

@@ -281,6 +281,21 @@ def test_destroy_leaves_the_data(connection: Any, lab: Any) -> None:
     assert_state_and_cloud_agree(connection, lab)
 
 
+def test_a_network_whose_making_was_never_answered_is_named_and_not_made_twice(
+    connection: Any, lab: Any, relay: Relay
+) -> None:
+    relay.cut_at("POST", "/networks", answered=False)
+    refused(lab, "the connection to the cloud was lost", "network-private", "the cloud may hold one")
+    relay.mend()
+    before = census(connection)
+    (lost,) = set(before) - {kept.id for kept in lab.kept.values()}
+    # the cloud would take the name twice without a word
+    refused(lab, "nothing was created", f"network {NAME}-private ({lost})", "remove it there")
+    assert census(connection) == before
+    connection.network.delete_network(lost)
+    assert_state_and_cloud_agree(connection, lab)
+
+
 def test_quota_that_is_gone_half_way_stops_up_and_what_was_made_stays_known(connection: Any, lab: Any) -> None:
     data = set(census(connection))
     limits = connection.compute.get_limits().absolute
