@@ -30,13 +30,14 @@ class GivenUp(RuntimeError):
 class Maker:
     """make(inputs); find(id, inputs): None when it is gone; remove(id, inputs).
 
-    ready(id): waits until what the cloud has begun is done. Raises GivenUp when it never will be.
+    ready(id): waits until what the cloud has begun is done. Raises GivenUp when it never will be. None: the cloud does
+    it at once, and what was not finished is a matter of ours.
     """
 
     make: Callable[[Inputs], Made]
     find: Callable[[str, Inputs], Any]
     remove: Callable[[str, Inputs], None]
-    ready: Callable[[str], None] = lambda id_: None
+    ready: Callable[[str], None] | None = None
 
 
 def until(
@@ -123,6 +124,7 @@ class Makers:
         return find
 
     def _tagged(self, thing: Any, inputs: Inputs) -> None:
+        self.begun(thing.id)
         if inputs.get("tags"):
             self.cloud.network.set_tags(thing, inputs["tags"])
 
@@ -161,6 +163,7 @@ class Makers:
 
     def _group(self, inputs: Inputs) -> Made:
         made = self.cloud.network.create_security_group(name=inputs["name"], description=inputs["description"])
+        self.begun(made.id)
         if inputs.get("deleteDefaultRules"):
             for rule in list(made.security_group_rules):
                 self.cloud.network.delete_security_group_rule(rule["id"])

@@ -83,6 +83,8 @@ class OpenStack(Realiser):
                 return None
             if not kept.begun:
                 return kept.outs
+            if maker.ready is None:
+                return {**kept.inputs, _GIVEN_UP: "its making did not end"}
             try:
                 maker.ready(kept.id)
             except GivenUp as error:
