@@ -66,6 +66,9 @@ def test_a_suite_whose_state_is_gone_is_not_made_a_second_time(scene: OpenStackS
     with pytest.raises(SuiteError, match="its state does not know it") as refused:
         scene.up()
     assert "volume again-data-1-postgresql" in str(refused.value) and "bring that state here" in str(refused.value)
+    driver = scene.cloud_driver()
+    driver.decide()
+    assert any("`up` refuses this plan" in note and "volume again-data-1" in note for note in driver.notes)
     assert len(scene.created) == made
 
 

@@ -121,7 +121,7 @@ def bench(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Bench:
     deployment = load(str(inventory))
     add_missing(open_store(deployment, vault), deployment.secrets_wanted)
     monkeypatch.setattr(room, "ask", lambda deployment, credentials: AMPLE)
-    monkeypatch.setattr(strays, "refuse_strays", lambda *given: None)
+    monkeypatch.setattr(strays, "find_strays", lambda *given: [])
     monkeypatch.setattr(CloudDriver, "_meet_hosts", lambda self, outputs, progress: None)
     return Bench(tmp_path, deployment, engine, CloudDriver(deployment, vault), vault)
 

@@ -83,6 +83,9 @@ class CloudDriver:
             with writable(self.state):
                 stack = self._stack(engine)
                 self._steps, self.notes = stack.preview(), tuple(stack.warnings)
+            found = strays.find_strays(self._steps, self.infrastructure, self.credentials())
+            if found:
+                self.notes += (f"`up` refuses this plan: {strays.said(found)}",)
         return self._steps
 
     def decide(self) -> Decision:

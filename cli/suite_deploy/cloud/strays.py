@@ -29,15 +29,16 @@ _LISTS: Mapping[str, Callable[[Any], Iterable[Any]]] = {
 }
 
 
-def refuse_strays(steps: Sequence[Step], infrastructure: Cloud, credentials: Credentials) -> None:
-    """Raise CouldNotRun when the cloud already has what a plan would create, naming each with its id.
+def find_strays(steps: Sequence[Step], infrastructure: Cloud, credentials: Credentials) -> list[str]:
+    """What the cloud already has of what a plan would create, each by kind, name and id.
 
-    Asks nothing where nothing is created, and at Outscale, whose providers look for themselves.
+    Asks nothing where nothing is created, and at Outscale, whose providers look for themselves. Raises CouldNotRun when
+    the cloud does not answer.
     """
     wanted = {(step.type, step.inputs.get("name")): step for step in steps if step.action == "create"}
     types = sorted({type for type, name in wanted if name and type in _LISTS})
     if not types or isinstance(infrastructure, Outscale):
-        return
+        return []
     found = []
     with explained(infrastructure, "the cloud could not be asked for what it has"):
         cloud = connect(infrastructure, credentials)
@@ -48,12 +49,23 @@ def refuse_strays(steps: Sequence[Step], infrastructure: Cloud, credentials: Cre
                 # an administrator sees everybody's
                 if step and getattr(item, "project_id", None) in (None, project):
                     found.append(f"{step.kind} {item.name} ({item.id})")
+    return sorted(found)
+
+
+def said(found: Sequence[str]) -> str:
+    """What such things mean and what to do about them."""
+    lines = [
+        "the cloud already has what this suite would make, and its state does not know it:",
+        *found,
+        "If an earlier run lost the cloud's answer: remove it there, then run the same command again.",
+        "If the suite was made from another machine, or its state is gone: bring that state here first.",
+        "A volume may hold data: docs/operator/clouds.md",
+    ]
+    return "\n  ".join(lines)
+
+
+def refuse_strays(steps: Sequence[Step], infrastructure: Cloud, credentials: Credentials) -> None:
+    """Raise CouldNotRun when the cloud already has what a plan would create."""
+    found = find_strays(steps, infrastructure, credentials)
     if found:
-        lines = "\n".join(f"  {one}" for one in sorted(found))
-        raise CouldNotRun(
-            f"nothing was created: the cloud already has what this suite would make, and its state does not know it:\n"
-            f"{lines}\n"
-            "  If an earlier run lost the cloud's answer: remove it there, then run the same command again.\n"
-            "  If the suite was made from another machine, or its state is gone: bring that state here first.\n"
-            "  A volume may hold data: docs/operator/clouds.md"
-        )
+        raise CouldNotRun(f"nothing was created: {said(found)}")
