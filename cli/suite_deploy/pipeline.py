@@ -90,7 +90,7 @@ def open_secrets(session: Session) -> SecretStore:
     store = open_store(deployment, session.settings.vault_password_file)
     if deployment.is_local:
         add_missing(store, deployment.secrets_wanted)
-    require(store, deployment.secrets_wanted, inventory=deployment.name)
+    require(store, deployment.secrets_wanted, inventory=deployment.given)
     certificate = store["suite.ca_cert"].reveal()
     _refuse_names_the_authority_may_not_sign(deployment, certificate)
     authority = session.state / AUTHORITY

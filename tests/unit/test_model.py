@@ -10,9 +10,10 @@ import pytest
 import yaml
 from pydantic import ValidationError
 
-from suite_deploy.errors import InvalidInput
+from suite_deploy.errors import CouldNotRun, InvalidInput
 from suite_deploy.model.immutable import record_immutables
 from suite_deploy.model.loader import load
+from suite_deploy.secrets.ensure import open_store, require
 
 BASE: dict[str, Any] = {
     "schema": 1,
@@ -216,6 +217,28 @@ def test_what_cannot_change_is_refused_after_the_first_up(tmp_path: Path, state_
     text = problems(inventory(tmp_path, components={"keycloak": {}, "synapse": {"server_name": "other.example"}}))
     assert "components.synapse.server_name: 'other.example', but this suite was made with 'region-x.example'" in text
     assert "domain" in problems(inventory(tmp_path, domain="other.example"))
+
+
+@pytest.mark.parametrize("spoil", ["no json", None])
+def test_a_record_that_cannot_be_read_is_said(tmp_path: Path, state_root: Path, spoil: str | None) -> None:
+    state = load(inventory(tmp_path)).state_dir
+    state.parent.mkdir(parents=True)
+    if spoil is None:
+        state.write_text("a file where the state's directory should be")
+    else:
+        state.mkdir()
+        (state / "immutable.json").write_text(spoil)
+    with pytest.raises(CouldNotRun, match=f"{state}/immutable.json: cannot be read"):
+        load(inventory(tmp_path))
+
+
+def test_a_next_step_names_the_inventory_as_it_was_given(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = inventory(tmp_path, "a region")
+    assert load(path).given == f"'{path}'", "a shell takes it as one word"
+    monkeypatch.chdir(tmp_path)
+    deployment = load("./a region")
+    with pytest.raises(InvalidInput, match="suite-deploy secrets init './a region'"):
+        require(open_store(deployment), deployment.secrets_wanted, inventory=deployment.given)
 
 
 def test_loading_does_not_read_the_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

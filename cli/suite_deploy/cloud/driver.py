@@ -197,7 +197,7 @@ class CloudDriver:
         wanted = [item for item in self.deployment.secrets_wanted if item.name == STATE_KEY]
         if not wanted:
             return ""
-        return require(self._secrets(), wanted, inventory=self.deployment.name)[STATE_KEY].reveal()
+        return require(self._secrets(), wanted, inventory=self.deployment.given)[STATE_KEY].reveal()
 
     def _secrets(self) -> SecretStore:
         return open_store(self.deployment, self.vault_password_file)
@@ -227,7 +227,7 @@ class CloudDriver:
             interpreter=prefix,
             pack=self._pack(prefix),
             log=self.state / "logs" / "engine.log",
-            unlock=f"suite-deploy doctor {self.deployment.name} --unlock",
+            unlock=f"suite-deploy doctor {self.deployment.given} --unlock",
             secrets_provider="" if suite.secrets_provider == "passphrase" else suite.secrets_provider,
         )
         return EngineStack(engine, project, redact, note)

@@ -93,7 +93,7 @@ def resolve_locked(wanted: Iterable[str], deployment: Deployment) -> dict[str, s
     pins = read_lock(deployment.images_lock)
     names = list(dict.fromkeys(wanted))
     refuse_doubles(deployment.images_lock, {name: pin for name, pin in pins.items() if name in names})
-    step = f"Resolve it from the registry that will be used: suite-deploy images lock {deployment.name}"
+    step = f"Resolve it from the registry that will be used: suite-deploy images lock {deployment.given}"
     problems = [
         Problem(str(deployment.images_lock), 0, f"images.{name}", "is not pinned to a digest.", "", step)
         for name in names

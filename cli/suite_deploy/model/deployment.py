@@ -104,6 +104,8 @@ class Deployment:
     """Everything downstream reads. Nobody after the model opens the inventory or the environment again."""
 
     name: str
+    #: how the operator named the inventory, for next steps to type
+    given: str
     directory: Path
     files: tuple[Path, ...]
     suite: SuiteFile

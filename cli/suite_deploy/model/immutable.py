@@ -8,7 +8,7 @@ from collections.abc import Hashable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ..errors import Problem
+from ..errors import CouldNotRun, Problem
 from .yamlfile import dotted
 
 if TYPE_CHECKING:
@@ -43,7 +43,10 @@ def _values(deployment: Deployment) -> Iterator[tuple[tuple[Hashable, ...], str,
 
 
 def changed_immutables(deployment: Deployment) -> list[Problem]:
-    """Problems for every recorded value that the inventory now contradicts; none before the first `up`."""
+    """Problems for every recorded value that the inventory now contradicts; none before the first `up`.
+
+    Raises CouldNotRun when the record cannot be read.
+    """
     recorded = _read(deployment.state_dir / RECORD)
     problems = []
     for key, (path, value, why) in immutables(deployment).items():
@@ -71,3 +74,5 @@ def _read(path: Path) -> dict[str, str]:
         return dict(json.loads(path.read_text()))
     except (FileNotFoundError, PermissionError):
         return {}
+    except (OSError, ValueError) as error:
+        raise CouldNotRun(f"{path}: cannot be read: {error}") from error

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Hashable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -26,6 +27,8 @@ class Inventory:
     #: every file that was read, most general first
     files: tuple[Path, ...] = ()
     shown_as: str = SUITE_FILE
+    #: how the operator named it, for a shell: the next step to type names it the same way
+    given: str = ""
     overridden: dict[tuple[Hashable, ...], list[Place]] = field(default_factory=dict)
 
     def place(self, path: tuple[Hashable, ...]) -> Place:
@@ -75,6 +78,7 @@ def read_inventory(wanted: str) -> Inventory:
     path = find_inventory(wanted)
     chain = _chain(path)
     merged = Inventory(path.resolve().parent.name, path.resolve().parent, {}, {}, shown_as=chain[-1].name)
+    merged.given = shlex.quote(wanted)
     for item in chain:
         _merge(merged, item, merged.data, item.data, ())
     merged.data.pop("extends", None)

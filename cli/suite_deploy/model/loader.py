@@ -75,6 +75,7 @@ def resolve(inventory: Inventory) -> Deployment:
     local = suite.infrastructure.driver == "local"
     deployment = Deployment(
         name=inventory.name,
+        given=inventory.given,
         directory=inventory.directory,
         files=inventory.files,
         suite=suite,

@@ -42,6 +42,7 @@ def example() -> Deployment:
     nowhere = Path("/nonexistent")
     return Deployment(
         name="example",
+        given="example",
         directory=nowhere,
         files=(),
         suite=SuiteFile.model_validate(content),

@@ -43,7 +43,7 @@ def include_stack_secrets(store: SecretStore, deployment: Deployment) -> None:
         store.include(SecretStore(path, vaulted=False, top_key=STACK_TOP_KEY))
     absent = [name for name in deployment.stack_secrets if name not in store]
     found = "was not made by the infrastructure."
-    step = f"Run: suite-deploy up {deployment.name}"
+    step = f"Run: suite-deploy up {deployment.given}"
     if absent:
         where = str(deployment.state_dir / STACK_SECRETS)
         raise InvalidInput([Problem(where, 0, name, found, "", step) for name in absent])
