@@ -4,15 +4,13 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import socket
 import time
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict
 from ipaddress import IPv4Address
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 from stacks.local import bridge, guest, hostsfile, packages, services, sources, tree
 from stacks.local.layout import HostWanted, Layout
@@ -77,10 +75,10 @@ class LocalDriver:
     def outputs(self) -> StackOutputs | None:
         """What the last `apply` made, None when nothing exists. Needs no root."""
         try:
-            return _outputs_from_json(self.layout.outputs_record.read_text(encoding="utf-8"))
+            return StackOutputs.from_json(self.layout.outputs_record.read_text(encoding="utf-8"))
         except FileNotFoundError:
             return None
-        except (OSError, ValueError, KeyError, TypeError) as error:
+        except (OSError, ValueError) as error:
             raise CouldNotRun(
                 f"{self.layout.outputs_record} cannot be read ({error}); suite-deploy up {self.suite} writes it anew"
             ) from error
@@ -314,7 +312,7 @@ class LocalDriver:
         write_if_changed(self.layout.known_hosts, "".join(lines))
         with machine_lock(self.layout.hosts_file_lock, progress, "/etc/hosts"):
             hostsfile.update(self.suite, outputs.dns_records)
-        write_if_changed(self.layout.outputs_record, _outputs_to_json(outputs))
+        write_if_changed(self.layout.outputs_record, outputs.to_json())
 
     def _kept(self) -> list[str]:
         kept = []
@@ -332,19 +330,3 @@ def _ssh_answers(address: IPv4Address) -> bool:
             return connection.recv(4) == b"SSH-"
     except OSError:
         return False
-
-
-def _outputs_to_json(outputs: StackOutputs) -> str:
-    return json.dumps(asdict(outputs), indent=1, default=str) + "\n"
-
-
-def _outputs_from_json(text: str) -> StackOutputs:
-    data: dict[str, Any] = json.loads(text)
-    hosts = tuple(HostOutput(**{**host, "groups": tuple(host["groups"])}) for host in data.pop("hosts"))
-    return StackOutputs(
-        hosts=hosts,
-        private_networks=tuple(data.pop("private_networks")),
-        ssh_private_key=Path(data.pop("ssh_private_key")),
-        ssh_known_hosts=Path(data.pop("ssh_known_hosts")),
-        **data,
-    )

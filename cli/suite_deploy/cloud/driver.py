@@ -7,7 +7,6 @@ import json
 import os
 import shutil
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -27,7 +26,7 @@ from . import flavors, ownkeys, room, strays
 from .credentials import Credentials, find_credentials
 from .engine import Engine, require_engine
 from .plan import Step, opens_data, plan_items
-from .record import outputs_from_json, writable, write
+from .record import writable, write
 from .sdk import provide
 
 if TYPE_CHECKING:
@@ -111,7 +110,7 @@ class CloudDriver:
         self._write_secrets(exports)
         progress("waiting for the hosts to answer")
         self._meet_hosts(outputs, progress)
-        write(self.state / OUTPUTS, json.dumps(asdict(outputs), indent=1, default=str) + "\n", 0o644)
+        write(self.state / OUTPUTS, outputs.to_json(), 0o644)
         self._open_buckets(stack, progress)
         (self.state / UNFINISHED).unlink(missing_ok=True)
         return outputs
@@ -158,10 +157,10 @@ class CloudDriver:
     def outputs(self) -> StackOutputs | None:
         """As the last `apply` left them; read from the engine's state where this machine has no record."""
         try:
-            return outputs_from_json((self.state / OUTPUTS).read_text(encoding="utf-8"))
+            return StackOutputs.from_json((self.state / OUTPUTS).read_text(encoding="utf-8"))
         except FileNotFoundError:
             return self._outputs_of_state()
-        except (OSError, ValueError, KeyError, TypeError) as error:
+        except (OSError, ValueError) as error:
             raise CouldNotRun(f"{self.state / OUTPUTS}: cannot be read: {error}. Run `up` again.") from error
 
     def destroy(self, progress: Progress, *, with_data: bool) -> list[str]:

@@ -1,26 +1,14 @@
 # SPDX-License-Identifier: MIT
-"""Files in a suite's state that say what is there: written whole or not at all, and read back."""
+"""Files in a suite's state that say what is there: written whole or not at all."""
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 from ..errors import CouldNotRun
-from ..model.outputs import HostOutput, StackOutputs
-
-
-def outputs_from_json(text: str) -> StackOutputs:
-    """What `apply` recorded. Raises ValueError, KeyError or TypeError for anything else."""
-    data: dict[str, Any] = json.loads(text)
-    hosts = tuple(HostOutput(**{**host, "groups": tuple(host["groups"])}) for host in data.pop("hosts"))
-    paths: dict[str, Any] = {name: Path(data.pop(name)) for name in ("ssh_private_key", "ssh_known_hosts")}
-    rest: dict[str, Any] = {name: tuple(value) if isinstance(value, list) else value for name, value in data.items()}
-    return StackOutputs(hosts=hosts, **paths, **rest)
 
 
 @contextmanager

@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, Protocol
 
+from pydantic import TypeAdapter
+
 #: How a driver says what it is doing now: one short line in the present tense.
 Progress = Callable[[str], None]
 
@@ -53,6 +55,15 @@ class StackOutputs:
     host_vars: Mapping[str, object] = field(default_factory=dict)
     #: what the report shows of the driver (key → text)
     facts: Mapping[str, str] = field(default_factory=dict)
+
+    def to_json(self) -> str:
+        """For a suite's state."""
+        return TypeAdapter(StackOutputs).dump_json(self, indent=1).decode() + "\n"
+
+    @staticmethod
+    def from_json(text: str) -> StackOutputs:
+        """What `to_json` wrote. Raises ValueError for anything else."""
+        return TypeAdapter(StackOutputs).validate_json(text)
 
 
 @dataclass(frozen=True)
