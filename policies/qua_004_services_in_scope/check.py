@@ -34,8 +34,7 @@ def resource_service(resource: Resource, subject: Subject) -> str | None:
 
 def _used(subject: Subject) -> Iterator[tuple[str, str]]:
     yield "compute", "infrastructure.hosts"
-    hosts = subject.get("infrastructure.hosts", {})
-    if any(host.get("volumes") for host in hosts.values()):
+    if subject.has_data_volumes:
         yield "block", "infrastructure.hosts"
     if subject.get("infrastructure.object_store"):
         yield "object", "infrastructure.object_store"

@@ -37,8 +37,7 @@ ACCOUNT_WIDE = frozenset(
 
 @clause("host_zones")
 def host_zones(subject: Subject) -> Iterator[Outcome]:
-    hosts = subject.get("infrastructure.hosts", {})
-    named = {name: host["zone"] for name, host in hosts.items() if host.get("zone")}
+    named = {name: host["zone"] for name, host in subject.hosts.items() if host.get("zone")}
     if not named:
         yield not_applicable("infrastructure.hosts", "no host names a zone")
     for name, zone in named.items():

@@ -8,6 +8,7 @@ from dataclasses import replace
 from suite_deploy.model.deployment import Deployment
 from suite_deploy.policy import profiles
 from suite_deploy.policy.adapter import subject_of
+from suite_deploy.policy.findings import Status
 from suite_deploy.policy.register import builtin
 from suite_deploy.policy.subject import Subject
 from suite_deploy.render.render import render
@@ -92,3 +93,21 @@ def test_what_the_edge_answers_for_a_component_is_scanned_too() -> None:
     assert [item.target for item in found.findings if item.rule == "EGR-001" and item.status == "fail"] == [
         f"components.{slug}.hosts.elsewhere.example.org"
     ]
+
+
+def test_hosts_that_derive_from_users_are_judged_like_written_ones() -> None:
+    written = deployment("example-openstack-accepted", **{"infrastructure.volumes": {}})
+    derived = deployment("example-openstack-accepted", **{"infrastructure.volumes": {}, "infrastructure.hosts": {}})
+    assert {"edge", "apps", "data"} <= {group for host in adapted(derived).hosts.values() for group in host["groups"]}
+    for given in (written, derived):
+        found = [item for item in judge(given).findings if item.clause == "volumes_declared"]
+        assert [item.status for item in found] == [Status.FAIL]
+        assert "nothing says" in found[0].message
+
+
+def test_derived_hosts_stand_where_the_infrastructure_does() -> None:
+    given = deployment("example-openstack-accepted", **{"infrastructure.hosts": {}})
+    found = adapted(given)
+    assert found.derived_hosts.keys() == {host.name for host in given.hosts}
+    assert found.locate(("infrastructure", "hosts"))[1] > 0
+    assert not adapted(deployment("example-openstack-accepted")).derived_hosts

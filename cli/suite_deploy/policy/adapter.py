@@ -55,8 +55,17 @@ def subject_of(
         shared_files=_shared(tree),
         ambient=ambient,
         public_names=(*deployment.public_names, *deployment.data_names),
+        derived_hosts={} if deployment.suite.infrastructure.hosts else _derived(deployment),
         locate=locate,
     )
+
+
+def _derived(deployment: Deployment) -> dict[str, dict[str, object]]:
+    """Hosts that nobody wrote, in the words of those that somebody does."""
+    return {
+        host.name: {"groups": list(host.groups), "public": host.public, "volumes": dict(host.volumes)}
+        for host in deployment.hosts
+    }
 
 
 def _component(

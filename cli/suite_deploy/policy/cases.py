@@ -7,6 +7,7 @@ A case is a file `cases/<refuse|accept|absent>-<name>.yml`:
     base: outscale                      # a file of policies/bases; `snc` when absent
     day: 2026-12-01                     # the register's own day when absent
     suite: {infrastructure: {region: eu-west-2}}     # overlays the base; null removes
+    derived_hosts: {suite-1: {volumes: {chat: 10GiB}}}  # with `hosts: null` in the base: what `users` leads to
     components: {chat: {env: {server: {URL: "https://x.example"}}}}
     ambient: {OS_REGION_NAME: RegionOne}
     resource: {type: "…", props: {…}, provider: {…}}  # for clauses on resources; "<unknown>" is a value not known yet
@@ -50,6 +51,7 @@ class CaseFile(Strict):
     day: date | None = None
     suite: dict[str, Any] = {}
     components: dict[str, Any] = {}
+    derived_hosts: dict[str, dict[str, Any]] = {}
     shared_files: dict[str, str] = {}
     ambient: dict[str, str] = {}
     resource: dict[str, Any] | None = None
@@ -154,6 +156,7 @@ def subject_of(case: Case) -> Subject:
         shared_files=content.shared_files,
         ambient=content.ambient,
         public_names=(str(document["domain"]),),
+        derived_hosts=content.derived_hosts,
     )
 
 

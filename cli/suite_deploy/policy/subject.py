@@ -100,6 +100,8 @@ class Subject:
     #: where a setting was found → its value; see ambient.py
     ambient: Mapping[str, str] = field(default_factory=dict)
     public_names: tuple[str, ...] = ()
+    #: hosts that suite.yml does not write and that derive from `users`: name → `groups`, `public`, `volumes`
+    derived_hosts: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     #: key of suite.yml → (file, line)
     locate: Callable[[tuple[str, ...]], tuple[str, int]] = field(default=_nowhere, repr=False)
     #: only rules that judge the run itself read it
@@ -113,6 +115,18 @@ class Subject:
                 return default
             current = current[part]
         return default if current is None else current
+
+    @cached_property
+    def hosts(self) -> Mapping[str, Mapping[str, Any]]:
+        """Every host there will be, by name: as written, else as derived. Found at `infrastructure.hosts` either way,
+        so that a waiver of a finding does not depend on who chose the sizes."""
+        written: Mapping[str, Mapping[str, Any]] = self.get("infrastructure.hosts", {})
+        return written or self.derived_hosts
+
+    @property
+    def has_data_volumes(self) -> bool:
+        """Whether a provider makes data volumes for a host."""
+        return self.is_cloud and any(host.get("volumes") for host in self.hosts.values())
 
     @cached_property
     def driver(self) -> str:
