@@ -6,14 +6,19 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import Any
 
+from suite_deploy.cloud.driver import find_driver_credentials
+from suite_deploy.cloud.room import connect
+from suite_deploy.model.deployment import Deployment
+from suite_deploy.model.suite import Cloud
+
 #: names of one kind shown at most; a cloud may have hundreds of images
 SHOWN = 30
 
 
-def names(what: str, auth_url: str, region: str) -> str:
+def names(what: str, deployment: Deployment) -> str:
     """What there is of a kind, a key of `_LISTS`, or why that cannot be said. Never raises."""
     try:
-        found = sorted(_LISTS[what](_connection(auth_url, region)))
+        found = sorted(_LISTS[what](_connection(deployment)))
     # this text only helps an error along: whatever goes wrong here must not hide that error
     except Exception as error:
         said = str(error).strip().splitlines() or [repr(error)]
@@ -22,11 +27,11 @@ def names(what: str, auth_url: str, region: str) -> str:
     return f"There is: {', '.join(found[:SHOWN])}{more}." if found else f"This project sees no {what}."
 
 
-def _connection(auth_url: str, region: str) -> Any:
-    """A client with the usual credentials; where it goes is the inventory's word."""
-    import openstack
-
-    return openstack.connect(auth_url=auth_url, region_name=region)
+def _connection(deployment: Deployment) -> Any:
+    """A client with the credentials that everything else of this run uses, of whichever kind they are."""
+    infrastructure = deployment.suite.infrastructure
+    assert isinstance(infrastructure, Cloud)
+    return connect(infrastructure, find_driver_credentials(deployment))
 
 
 def _flavors(cloud: Any) -> Iterable[str]:

@@ -57,19 +57,17 @@ class _Missing(Exception):
     """A name fits nothing, or too much; the text says which."""
 
 
-def look_up(
-    deployment: Deployment, spec: StackSpec, place: Place, *, auth_url: str = "", external_network: str = ""
-) -> Found:
+def look_up(deployment: Deployment, spec: StackSpec, place: Place, *, external_network: str = "") -> Found:
     """Find external network, flavors, image and DNS zone by name.
 
-    auth_url, external_network: for a provider that has them fixed; the inventory's when empty.
+    external_network: for a provider that has it fixed; the inventory's when empty.
     Raises InvalidInput with every name that fits nothing and what there is instead; CouldNotRun when the cloud does
     not answer or refuses the credentials.
     """
     infrastructure = deployment.suite.infrastructure
     assert isinstance(infrastructure, Cloud)
     if isinstance(infrastructure, OpenStack):
-        auth_url, external_network = infrastructure.auth_url, infrastructure.external_network or ""
+        external_network = infrastructure.external_network or ""
     region, opts = place.region, pulumi.InvokeOptions(provider=place.provider)
     problems: list[Problem] = []
 
@@ -80,7 +78,7 @@ def look_up(
             return _answer(ask)
         except _Missing as error:
             where = deployment.place(*path)
-            there = catalogue.names(what, auth_url, infrastructure.region)
+            there = catalogue.names(what, deployment)
             key = ".".join(map(str, path))
             found = f"{what} {name!r} {error}." if name else f"{what}: the cloud's answer {error}."
             problems.append(Problem(where.file, where.line, key, found, there, step))

@@ -55,7 +55,7 @@ def build(deployment: Deployment) -> None:
         pulumi.export(AGAIN, f"the region {spec.region} was opened")
         return
     spec = placed(deployment, stack_spec(deployment))
-    found = look_up(deployment, spec, place, auth_url=auth_url, external_network=EXTERNAL_NETWORK)
+    found = look_up(deployment, spec, place, external_network=EXTERNAL_NETWORK)
     image = boot_image(deployment, place, found)
     hosts, volumes = _hosts(spec, project, found, image)
     store = infrastructure.object_store
@@ -86,6 +86,7 @@ def _hosts(spec: StackSpec, project: Project, found: Found, image: pulumi.Input[
     place = project.place
     network = VrackNetwork("private", project, VrackConfig(spec.private_network, spec.resolvers))
     groups = SecurityGroups("suite", place, SecurityConfig.of(spec))
+    volumes = DataVolumes("suite", place, VolumesConfig(spec.hosts, spec.volume_type))
     hosts = HostGroup(
         "suite",
         place,
@@ -96,7 +97,8 @@ def _hosts(spec: StackSpec, project: Project, found: Found, image: pulumi.Input[
             network=network,
             groups=groups.ids,
             external_network=found.external_network.name,
+            volumes=volumes.volumes,
         ),
     )
-    servers = {name: host.id for name, host in hosts.hosts.items()}
-    return hosts, DataVolumes("suite", place, VolumesConfig(spec.hosts, servers, spec.volume_type))
+    volumes.attach({name: host.server for name, host in hosts.hosts.items()})
+    return hosts, volumes

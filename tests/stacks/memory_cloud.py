@@ -87,8 +87,10 @@ class MemoryCloud(Realiser):
         from keystoneauth1 import exceptions as refused
 
         auth_url = self.where["authUrl"]
+        # the provider's default_domain, where no variable names one
+        domain = {"user_domain_id": "default", "project_domain_id": "default"}
         try:
-            return list(ask(openstack.connect(auth_url=auth_url, region_name=self.where["region"])))
+            return list(ask(openstack.connect(auth_url=auth_url, region_name=self.where["region"], **domain)))
         except refused.Unauthorized as error:
             said = f"Expected HTTP response code [201 203] when accessing [POST {auth_url}/auth/tokens], but got 401"
             raise PermissionError(f"Error creating OpenStack client: {said} instead: {error}") from None

@@ -82,7 +82,7 @@ Run = Callable[..., Recorded]
 
 @pytest.fixture
 def run(make_inventory: MakeInventory, monkeypatch: pytest.MonkeyPatch) -> Run:
-    monkeypatch.setattr(catalogue, "names", lambda what, auth_url, region: f"There is: some {what}.")
+    monkeypatch.setattr(catalogue, "names", lambda what, deployment: f"There is: some {what}.")
 
     def start(driver: str, changes: dict[str, Any], cloud: Cloud | None = None, **options: Any) -> Recorded:
         folder = make_inventory(f"example-{driver}-accepted", changes)

@@ -23,7 +23,7 @@ Refused = Callable[[dict[str, Any]], str]
 @pytest.fixture
 def refused(make_inventory: MakeInventory, monkeypatch: pytest.MonkeyPatch) -> Refused:
     """Runs the program, which must stop before it makes anything; what it says."""
-    monkeypatch.setattr(catalogue, "names", lambda what, auth_url, region: f"There is: some {what}.")
+    monkeypatch.setattr(catalogue, "names", lambda what, deployment: f"There is: some {what}.")
 
     def start(changes: dict[str, Any], name: str = "example-openstack-accepted") -> str:
         folder, cloud = make_inventory(name, changes), Watched()
@@ -115,11 +115,12 @@ def test_refused_credentials_are_no_wrong_name(make_inventory: MakeInventory) ->
 
 
 def test_what_there_is_cannot_hide_the_error_itself(monkeypatch: pytest.MonkeyPatch) -> None:
-    def unreachable(auth_url: str, region: str) -> Any:
+    def unreachable(deployment: Any) -> Any:
         raise OSError("no route to host")
 
     monkeypatch.setattr(catalogue, "_connection", unreachable)
-    assert catalogue.names("flavor", "https://x/v3", "r") == "What there is could not be listed: no route to host"
+    deployment: Any = None
+    assert catalogue.names("flavor", deployment) == "What there is could not be listed: no route to host"
 
 
 def test_a_downloaded_image_is_checked_before_anything_is_uploaded(tmp_path: Path) -> None:

@@ -15,6 +15,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 USER, PASSWORD, PROJECT = "ops", "not-for-anyone", "9c4693dce56b493b9b83197d900f7fba"
+#: of an application credential: its id, and what only it knows
+APPLICATION, APPLICATION_SECRET = "b1a5f3", "nobody-is-told"
 
 #: lists of things → where each is
 KINDS = [
@@ -73,8 +75,7 @@ class Keystone:
         return (200, answers[path], {}) if path in answers else (404, {}, {})
 
     def _sign_in(self, body: Any) -> tuple[int, Any, dict[str, str]]:
-        user = body["auth"]["identity"]["password"]["user"]
-        if (user["name"], user["password"]) != (USER, self.password):
+        if not self._accepts(body["auth"]):
             return 401, {"error": {"code": 401, "message": "The request you have made requires authentication."}}, {}
         kinds = {
             "compute": f"{self.url}/compute/v2.1",
@@ -105,6 +106,16 @@ class Keystone:
             "issued_at": "2026-01-01T00:00:00.000000Z",
         }
         return 201, {"token": token}, {"X-Subject-Token": "token"}
+
+    def _accepts(self, auth: Any) -> bool:
+        """Like Keystone: a name is nobody's without its domain, and an application credential names no project."""
+        identity = auth["identity"]
+        if identity["methods"] == ["application_credential"]:
+            given = identity["application_credential"]
+            return "scope" not in auth and given == {"id": APPLICATION, "secret": APPLICATION_SECRET}
+        user = identity["password"]["user"]
+        known = user.get("domain") in ({"name": "Default"}, {"id": "default"})
+        return known and (user["name"], user["password"]) == (USER, self.password)
 
     def _version(self, name: str, path: str, **more: str) -> dict[str, Any]:
         return {"id": name, "status": "CURRENT", "links": [{"rel": "self", "href": f"{self.url}{path}"}], **more}

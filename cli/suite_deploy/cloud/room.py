@@ -121,8 +121,9 @@ def connect(infrastructure: Cloud, credentials: Credentials) -> Any:
         kind = "v3applicationcredential"
         # it brings its project along, and the sign-in refuses another
         auth = {name: value for name, value in auth.items() if not name.startswith("project")}
-    elif kind == "v3password":
-        auth.setdefault("user_domain_name", "Default") if "user_domain_id" not in auth else None
+    if "username" in auth and "user_domain_id" not in auth:
+        auth.setdefault("user_domain_name", "Default")
+    if kind == "v3password":
         if "project_id" not in auth and "project_domain_id" not in auth:
             auth.setdefault("project_domain_name", "Default")
     overrides: dict[str, Any] = {
