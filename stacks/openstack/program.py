@@ -63,6 +63,7 @@ def _hosts(spec: StackSpec, place: Place, found: Found, image: pulumi.Input[str]
         "private", place, NetworkConfig(spec.private_network, found.external_network.id, spec.resolvers)
     )
     groups = SecurityGroups("suite", place, SecurityConfig.of(spec))
+    volumes = DataVolumes("suite", place, VolumesConfig(spec.hosts, spec.volume_type))
     hosts = HostGroup(
         "suite",
         place,
@@ -73,7 +74,8 @@ def _hosts(spec: StackSpec, place: Place, found: Found, image: pulumi.Input[str]
             network=network,
             groups=groups.ids,
             external_network=found.external_network.name,
+            volumes=volumes.volumes,
         ),
     )
-    servers = {name: host.id for name, host in hosts.hosts.items()}
-    return hosts, DataVolumes("suite", place, VolumesConfig(spec.hosts, servers, spec.volume_type))
+    volumes.attach({name: host.server for name, host in hosts.hosts.items()})
+    return hosts, volumes

@@ -3,8 +3,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from typing import Protocol
 
 import pulumi
@@ -45,6 +45,7 @@ class HostGroupConfig:
 
     public_key: what the account `ssh_user` accepts. volume_type: of boot volumes, the cloud's default when None.
     external_network: name of the network public addresses come from. exit: what has to be there before they work.
+    volumes: host → its data volumes, which are made before it and so removed after it.
     """
 
     hosts: tuple[HostSpec, ...]
@@ -59,6 +60,7 @@ class HostGroupConfig:
     public_key: str
     exit: pulumi.Resource | None = None
     volume_type: str | None = None
+    volumes: Mapping[str, Iterable[pulumi.Resource]] = field(default_factory=dict)
 
     @classmethod
     def of(
@@ -70,6 +72,7 @@ class HostGroupConfig:
         network: Attachable,
         groups: Mapping[str, pulumi.Input[str]],
         external_network: str,
+        volumes: Mapping[str, Mapping[str, pulumi.Resource]],
     ) -> HostGroupConfig:
         """The hosts of a deployment on this network, of this image."""
         return cls(
@@ -85,6 +88,7 @@ class HostGroupConfig:
             ssh_port=spec.ssh_port,
             public_key=spec.ssh_public_key,
             volume_type=spec.volume_type,
+            volumes={host: kinds.values() for host, kinds in volumes.items()},
         )
 
 
@@ -92,9 +96,14 @@ class HostGroupConfig:
 class Host:
     """A host as it was made; public_address is "" when it has none."""
 
-    id: pulumi.Output[str]
+    server: compute.Instance
     private_address: pulumi.Output[str]
     public_address: pulumi.Input[str]
+
+    @property
+    def id(self) -> pulumi.Output[str]:
+        """The cloud's own."""
+        return self.server.id
 
 
 class HostGroup(pulumi.ComponentResource):
@@ -158,6 +167,8 @@ class HostGroup(pulumi.ComponentResource):
             region=place.region,
             opts=place.under(
                 self,
+                # nothing of theirs is used: a volume can only be removed once its server has let go of it
+                depends_on=list(config.volumes.get(host.name, ())),
                 # port and volumes go from the old server to the new one
                 delete_before_replace=True,
                 # both matter at the first boot only: a newer image or another key is no reason to lose a host
@@ -166,7 +177,7 @@ class HostGroup(pulumi.ComponentResource):
             ),
         )
         private = port.all_fixed_ips.apply(lambda addresses: addresses[0] if addresses else "")
-        return Host(server.id, private, self._public_address(host, port) if host.public else "")
+        return Host(server, private, self._public_address(host, port) if host.public else "")
 
     def _public_address(self, host: HostSpec, port: networking.Port) -> pulumi.Output[str]:
         place, config = self._place, self._config
