@@ -10,16 +10,18 @@ import pulumi
 from pulumi_ovh import cloudproject
 
 from stacks.ovh.place import Project
-
-#: VLANs that OVHcloud's interface accepts; 0 would be the untagged one, shared by whoever else is on the vRack
-FIRST_VLAN, LAST_VLAN = 2, 4000
+from suite_deploy.model.values import FIRST_VLAN, LAST_VLAN
 
 
 @dataclass(frozen=True)
 class VrackConfig:
-    """cidr: of the hosts' subnet. resolvers: DNS servers, OVHcloud's own when empty. model: size of the gateway."""
+    """cidr: of the hosts' subnet. vlan: the network's number on the vRack; another one is another network.
+
+    resolvers: DNS servers, OVHcloud's own when empty. model: size of the gateway.
+    """
 
     cidr: str
+    vlan: int
     resolvers: tuple[str, ...] = ()
     model: str = "s"
 
@@ -41,7 +43,7 @@ class VrackNetwork(pulumi.ComponentResource):
             name=project.place.called(name),
             # without this it would spread over every region of the project
             regions=[region],
-            vlan_id=vlan_of(project.place.suite),
+            vlan_id=config.vlan,
             opts=project.under(self),
         )
         self.network_id = network.regions_openstack_ids.apply(lambda ids: ids[region])
@@ -73,5 +75,5 @@ class VrackNetwork(pulumi.ComponentResource):
 
 
 def vlan_of(suite: str) -> int:
-    """A VLAN of the suite's own, the same at each run: two suites of one project must not share one."""
+    """A VLAN for a suite whose inventory names none, the same at each run. Others on the vRack may have it."""
     return FIRST_VLAN + zlib.crc32(suite.encode()) % (LAST_VLAN - FIRST_VLAN + 1)

@@ -18,7 +18,7 @@ from stacks.components.spec import StackSpec, stack_spec
 from stacks.openstack.image import boot_image
 from stacks.openstack.lookup import Found, look_up
 from stacks.ovh.buckets import Buckets, BucketsConfig
-from stacks.ovh.network import VrackConfig, VrackNetwork
+from stacks.ovh.network import VrackConfig, VrackNetwork, vlan_of
 from stacks.ovh.place import Project, open_region, provider
 from stacks.ovh.records import Records, records_config
 from stacks.ovh.zones import placed
@@ -57,7 +57,9 @@ def build(deployment: Deployment) -> None:
     spec = placed(deployment, stack_spec(deployment))
     found = look_up(deployment, spec, place, external_network=EXTERNAL_NETWORK)
     image = boot_image(deployment, place, found)
-    hosts, volumes = _hosts(spec, project, found, image)
+    vlan = infrastructure.vlan or vlan_of(spec.suite)
+    network = VrackNetwork("private", project, VrackConfig(spec.private_network, vlan, spec.resolvers))
+    hosts, volumes = _hosts(spec, place, found, image, network)
     store = infrastructure.object_store
     buckets = Buckets("suite", project, BucketsConfig(spec.buckets, store.region.upper() if store else ""))
     if spec.dns:
@@ -82,9 +84,9 @@ def _as_if_sized(deployment: Deployment) -> Deployment:
     return replace(deployment, hosts=tuple(hosts))
 
 
-def _hosts(spec: StackSpec, project: Project, found: Found, image: pulumi.Input[str]) -> tuple[HostGroup, DataVolumes]:
-    place = project.place
-    network = VrackNetwork("private", project, VrackConfig(spec.private_network, spec.resolvers))
+def _hosts(
+    spec: StackSpec, place: Place, found: Found, image: pulumi.Input[str], network: VrackNetwork
+) -> tuple[HostGroup, DataVolumes]:
     groups = SecurityGroups("suite", place, SecurityConfig.of(spec))
     volumes = DataVolumes("suite", place, VolumesConfig(spec.hosts, spec.volume_type))
     hosts = HostGroup(

@@ -14,9 +14,12 @@ import pytest
 import yaml
 
 from stacks.components.outputs import read_outputs, read_secrets
-from stacks.ovh.network import FIRST_VLAN, LAST_VLAN, vlan_of
+from stacks.ovh.network import vlan_of
 from suite_deploy.cloud.failures import explain
+from suite_deploy.cloud.plan import plan_items, step_of
+from suite_deploy.errors import InvalidInput
 from suite_deploy.model.loader import load
+from suite_deploy.model.values import FIRST_VLAN, LAST_VLAN
 from suite_deploy.policy import coverage
 from tests.checkout import ROOT
 from tests.stacks.conftest import MakeInventory
@@ -107,6 +110,28 @@ def test_two_suites_of_a_project_have_vlans_of_their_own() -> None:
     vlans = {vlan_of(f"suite-{number}") for number in range(20)}
     assert len(vlans) > 15
     assert all(FIRST_VLAN <= vlan <= LAST_VLAN for vlan in vlans)
+
+
+def test_the_inventory_decides_about_the_vlan(run: Run) -> None:
+    assert vlan_of("association") != 1234
+    assert run({"infrastructure.vlan": 1234}).named("network-private").inputs["vlanId"] == 1234
+
+
+@pytest.mark.parametrize("vlan", [0, FIRST_VLAN - 1, LAST_VLAN + 1])
+def test_a_vlan_that_ovhcloud_does_not_take_is_refused(vlan: int, make_inventory: MakeInventory) -> None:
+    folder = make_inventory("example-ovh-accepted", {"infrastructure.vlan": vlan})
+    with pytest.raises(InvalidInput, match=r"infrastructure\.vlan: "):
+        load(str(folder))
+
+
+def test_a_plan_says_that_another_vlan_replaces_the_network(run: Run) -> None:
+    network = run().named("network-private")
+    old, new = ({"custom": True, "inputs": network.inputs | {"vlanId": vlan}} for vlan in (7, 8))
+    step = step_of("replace", network.type, network.urn, old=old, new=new, changed=["vlanId"])
+    assert step is not None
+    [item] = plan_items([step])
+    assert (item.action, item.kind) == ("replace", "network")
+    assert "7 → 8" in item.detail
 
 
 def test_data_is_protected_until_asked_otherwise(run: Run) -> None:

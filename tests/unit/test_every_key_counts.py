@@ -104,6 +104,7 @@ CASES: dict[str, tuple[dict[str, Any], Any]] = {
     "infrastructure.dns": (OPENSTACK, {"zone": "counts.example"}),
     "infrastructure.endpoint": (OVH, "ovh-us"),
     "infrastructure.project": (OVH, "other"),
+    "infrastructure.vlan": (OVH, 1234),
 }
 
 

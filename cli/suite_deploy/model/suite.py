@@ -23,6 +23,7 @@ from .values import (
     Sha256,
     Size,
     Url,
+    Vlan,
 )
 
 
@@ -135,6 +136,8 @@ class Ovh(Cloud):
     #: OVHcloud's API, by the name its own tools use
     endpoint: Literal["ovh-eu", "ovh-ca", "ovh-us"] = "ovh-eu"
     project: str  #: identifier of the project
+    #: of the private network on the project's vRack; derived from the suite's name when absent
+    vlan: Vlan | None = None
     dns: DnsSettings | None = None  #: a DNS zone of the account for the suite's names
 
 

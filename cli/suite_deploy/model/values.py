@@ -104,4 +104,7 @@ Size = Annotated[str, AfterValidator(size)]
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 HostOrAddresses = Annotated[tuple[HostOrAddress, ...], BeforeValidator(_one_or_more)]
 Group = Literal["edge", "apps", "data", "media"]
+#: VLANs that OVHcloud's interface accepts; 0 would be the untagged one, shared by whoever else is on the vRack
+FIRST_VLAN, LAST_VLAN = 2, 4000
+Vlan = Annotated[int, Field(ge=FIRST_VLAN, le=LAST_VLAN)]
 HostName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]{0,30}$")]
