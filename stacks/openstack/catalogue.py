@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from suite_deploy.cloud.driver import find_driver_credentials
-from suite_deploy.cloud.room import connect
+from suite_deploy.cloud.openstack_room import connect
 from suite_deploy.model.deployment import Deployment
 from suite_deploy.model.suite import Cloud
 

@@ -9,10 +9,11 @@ from typing import Any
 import pytest
 import yaml
 
-from suite_deploy.cloud import room
+from suite_deploy.cloud import openstack_room, outscale_room
 from suite_deploy.cloud.counted import COUNTED, NOT_COUNTED, is_decided
 from suite_deploy.cloud.need import Size, needs
 from suite_deploy.cloud.plan import Step
+from suite_deploy.cloud.room import Left
 from suite_deploy.paths import resource_root
 
 ALLOWED = sorted(
@@ -45,11 +46,15 @@ def test_every_limit_that_is_counted_is_asked_of_its_cloud() -> None:
     listed: Any = SimpleNamespace(
         network=SimpleNamespace(get_quota=lambda project, details: _Networks()), current_project_id="p"
     )
-    openstack = room._compute(anything).keys() | room._volumes(anything).keys() | room._networks(listed).keys()
+    openstack = (
+        openstack_room._compute(anything).keys()
+        | openstack_room._volumes(anything).keys()
+        | openstack_room._networks(listed).keys()
+    )
     asked = {
         "openstack": openstack,
         "ovh": openstack | {"gateways"},
-        "pulumi-python": set(room._OUTSCALE.values()),
+        "pulumi-python": set(outscale_room._COUNTED.values()),
     }
     for type, names in COUNTED.items():
         assert set(names) <= asked[type.partition(":")[0]], type
@@ -123,5 +128,5 @@ def test_outscale_is_asked_for_each_type_of_volume() -> None:
         {"Name": "gp2_volume_size_limit", "MaxValue": 10, "UsedValue": 0},
         {"Name": "standard_volume_size_limit", "MaxValue": 500, "UsedValue": 1},
     ]
-    left = room.outscale_left({"QuotaTypes": [{"QuotaType": "global", "Quotas": limits}]})
-    assert left == {"gp2 volume GiB": room.Left(10, 0), "standard volume GiB": room.Left(500, 1)}
+    left = outscale_room.left_of({"QuotaTypes": [{"QuotaType": "global", "Quotas": limits}]})
+    assert left == {"gp2 volume GiB": Left(10, 0), "standard volume GiB": Left(500, 1)}

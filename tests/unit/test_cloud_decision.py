@@ -11,8 +11,9 @@ import pytest
 
 from suite_deploy.cloud.decision import weigh
 from suite_deploy.cloud.need import Size, needs, size_of
+from suite_deploy.cloud.outscale_room import left_of
 from suite_deploy.cloud.plan import Step, plan_items
-from suite_deploy.cloud.room import Left, Room, outscale_left
+from suite_deploy.cloud.room import Left, Room
 from suite_deploy.commands.preview import _folded
 from suite_deploy.errors import CouldNotRun, InvalidInput
 
@@ -205,7 +206,7 @@ def test_outscales_answer_is_read_with_zero_for_no_limit() -> None:
         {"Name": "nothing_of_ours", "MaxValue": 1, "UsedValue": 1},
     ]
     of_one = {"QuotaType": "sg-1", "Quotas": [{"Name": "core_limit", "MaxValue": 1, "UsedValue": 1}]}
-    left = outscale_left({"QuotaTypes": [{"QuotaType": "global", "Quotas": quotas}, of_one]})
+    left = left_of({"QuotaTypes": [{"QuotaType": "global", "Quotas": quotas}, of_one]})
     assert left == {"vCPU": Left(100, 4), "memory MiB": Left(10240, 2048), "hosts": Left(None, 3)}
     assert left["hosts"].free is None
 

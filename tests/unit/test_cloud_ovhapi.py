@@ -9,10 +9,11 @@ from typing import Any
 
 import pytest
 
-from suite_deploy.cloud import ovhapi, room
+from suite_deploy.cloud import ovh_room, ovhapi, room
 from suite_deploy.cloud.credentials import Credentials
+from suite_deploy.cloud.ovh_room import wait_until_open
 from suite_deploy.cloud.ovhapi import Interface
-from suite_deploy.cloud.room import Left, Room, ask, wait_until_open
+from suite_deploy.cloud.room import Left, Room, ask
 from suite_deploy.errors import CouldNotRun
 from suite_deploy.model.loader import load
 from suite_deploy.model.suite import Ovh
@@ -199,7 +200,7 @@ def test_a_region_that_openstack_does_not_list_yet_is_asked_again_later(
 def test_an_opened_region_is_waited_for(
     api: OvhApi, keystone: Keystone, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(room, "PAUSE", 0.01)
+    monkeypatch.setattr(ovh_room, "PAUSE", 0.01)
     infrastructure = inventory(tmp_path).suite.infrastructure
     assert isinstance(infrastructure, Ovh)
     credentials = Credentials({**SIGN_IN, **KEYS}, {}, ())
@@ -213,6 +214,6 @@ def test_an_opened_region_is_waited_for(
     wait_until_open(infrastructure, credentials, told)
     assert said == ["waiting for the region GRA11"] * 4, "twice it did not work, twice OpenStack did not list it"
     api.busy = 1000
-    monkeypatch.setattr(room, "PATIENCE", 0.05)
+    monkeypatch.setattr(ovh_room, "PATIENCE", 0.05)
     with pytest.raises(CouldNotRun, match=r"GRA11 was opened, and does not work yet(.|\n)*Run the same command again"):
         wait_until_open(infrastructure, credentials, told)

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from suite_deploy import main
-from suite_deploy.cloud import room
+from suite_deploy.cloud import ovh_room, room
 from suite_deploy.cloud.driver import CloudDriver
 from suite_deploy.errors import CouldNotRun
 from suite_deploy.model.loader import load
@@ -80,7 +80,7 @@ def clouds(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> Iterator[Clouds]:
     for name, value in {"OS_USERNAME": USER, "OS_PASSWORD": PASSWORD, **KEYS}.items():
         monkeypatch.setenv(name, value)
     monkeypatch.setattr(room, "ask", ASK)
-    monkeypatch.setattr(room, "PAUSE", 0.01)
+    monkeypatch.setattr(ovh_room, "PAUSE", 0.01)
     with serve(Keystone(region="SBG5")) as keystone, serve_ovh(OvhApi(), monkeypatch) as api:
         monkeypatch.setitem(room.OVH_AUTH, "ovh-eu", f"{keystone.url}/v3")
         yield Clouds(bench, api, keystone)
@@ -165,7 +165,7 @@ def test_wrong_keys_or_a_wrong_project_are_said_before_anything_is_made(
 
 def test_a_region_that_takes_too_long_is_left_for_another_run(clouds: Clouds, monkeypatch: pytest.MonkeyPatch) -> None:
     clouds.script()
-    monkeypatch.setattr(room, "PATIENCE", 0.02)
+    monkeypatch.setattr(ovh_room, "PATIENCE", 0.02)
     driver = clouds.driver()
     assert isinstance(driver.deployment.suite.infrastructure, Ovh)
 

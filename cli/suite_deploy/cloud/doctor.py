@@ -187,14 +187,14 @@ def _cloud(deployment: Deployment) -> Iterator[Check]:
 
 def _own_interface(infrastructure: Ovh, credentials: Credentials, reached: bool) -> Check:
     """Whether OVHcloud's own interface takes the keys, knows the project, and has its region open. Reads only."""
-    from . import room
+    from . import ovh_room
 
     if not reached or "ovh" not in credentials.sources:
         return Check(_OWN, "not checked", "keys or the way to it are missing")
     region = infrastructure.region
     try:
-        own = room.own_interface(infrastructure, credentials)
-        opened, vrack = room.is_open(own, region), room.vrack_of(own)
+        own = ovh_room.own_interface(infrastructure, credentials)
+        opened, vrack = ovh_room.is_open(own, region), ovh_room.vrack_of(own)
     except SuiteError as error:
         return _wrong(_OWN, error)
     said = f"region {region} open" if opened else f"region {region} not open yet: `up` opens it"
@@ -222,7 +222,7 @@ def _sign_in(deployment: Deployment, possible: bool, own: Check | None = None) -
 
     own: what OVHcloud's own interface said, which has to be asked first.
     """
-    from . import room
+    from . import openstack_room, room
     from .driver import find_driver_credentials
 
     title, infrastructure = "sign-in and region", deployment.suite.infrastructure
@@ -231,7 +231,7 @@ def _sign_in(deployment: Deployment, possible: bool, own: Check | None = None) -
     try:
         credentials = find_driver_credentials(deployment)
         if own is not None and own.status != "ok" and isinstance(infrastructure, Cloud):
-            listed = room.listed_regions(infrastructure, credentials)
+            listed = openstack_room.listed_regions(infrastructure, credentials)
             return Check(title, "ok", f"signed in; regions: {', '.join(listed)}")
         found = room.ask(deployment, credentials)
     except SuiteError as error:

@@ -22,7 +22,7 @@ from ..paths import resource_root, share_import
 from ..render.inventory import SSH_CONFIG, ssh_config
 from ..runners.process import clean_environment
 from ..secrets.ensure import STACK_SECRETS, STACK_TOP_KEY, open_store, require
-from . import flavors, ownkeys, room, strays
+from . import flavors, ovh_room, ownkeys, room, strays
 from .credentials import Credentials, find_credentials
 from .engine import Engine, require_engine
 from .plan import Step, opens_data, plan_items
@@ -235,7 +235,7 @@ class CloudDriver:
         """The program opened the region; everything else has to wait until it works."""
         infrastructure = self.infrastructure
         if isinstance(infrastructure, Ovh):
-            room.wait_until_open(infrastructure, self.credentials(), progress)
+            ovh_room.wait_until_open(infrastructure, self.credentials(), progress)
 
     def _environment(self, engine: Engine, credentials: Credentials, passphrase: str, prefix: Path) -> dict[str, str]:
         """Everything the engine and its children may know."""

@@ -13,8 +13,8 @@ from typing import Any
 from ..errors import CouldNotRun
 from ..model.suite import Cloud, Outscale
 from .credentials import Credentials
+from .openstack_room import connect, explained
 from .plan import Step
-from .room import connect, explained
 
 #: type → what the project has of it. Buckets are left out: one that is there is taken as it is, with what it holds.
 _LISTS: Mapping[str, Callable[[Any], Iterable[Any]]] = {

@@ -1,0 +1,154 @@
+# SPDX-License-Identifier: MIT
+"""What an OpenStack cloud has, through its own client."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+from ..errors import CouldNotRun
+from ..model.suite import Cloud
+from .credentials import Credentials
+from .need import Size
+from .room import AGAIN, CREDENTIALS, REGION, Left, Room, auth_url, said
+
+
+def ask(infrastructure: Cloud, credentials: Credentials, hint: str = REGION) -> Room:
+    """Flavors and quota. hint: next step where the region is unknown. Raises CouldNotRun."""
+    silent: list[str] = []
+    with explained(infrastructure, "the cloud could not be asked for its quota"):
+        cloud = connect(infrastructure, credentials)
+        _require_region(cloud, infrastructure.region, hint)
+        flavors: dict[str, Size] = {}
+        for item in cloud.compute.flavors():
+            size = Size(str(item.name), int(item.vcpus), int(item.ram))
+            flavors |= {str(item.name): size, str(item.id): size}
+        left = _compute(cloud.compute.get_limits().absolute)
+        left |= _maybe("volumes", silent, lambda: _volumes(cloud.block_storage.get_limits().absolute))
+        left |= _maybe("networks", silent, lambda: _networks(cloud))
+    return Room(flavors, left, tuple(silent))
+
+
+def connect(infrastructure: Cloud, credentials: Credentials) -> Any:
+    """A client of an OpenStack cloud that takes nothing from the environment or from files."""
+    import openstack
+
+    auth = {
+        name.removeprefix("OS_").lower(): value
+        for name, value in credentials.variables.items()
+        if name.startswith("OS_") and name != "OS_CACERT"
+    }
+    kind = "v3token" if "token" in auth else "v3password"
+    if "application_credential_secret" in auth:
+        kind = "v3applicationcredential"
+        # it brings its project along, and the sign-in refuses another
+        auth = {name: value for name, value in auth.items() if not name.startswith("project")}
+    if "username" in auth and "user_domain_id" not in auth:
+        auth.setdefault("user_domain_name", "Default")
+    if kind == "v3password" and "project_id" not in auth and "project_domain_id" not in auth:
+        auth.setdefault("project_domain_name", "Default")
+    overrides: dict[str, Any] = {
+        f"{service.replace('-', '_')}_endpoint_override": url for service, url in infrastructure.endpoints.items()
+    }
+    return openstack.connect(
+        auth_type=kind,
+        auth={"auth_url": auth_url(infrastructure), **auth},
+        region_name=infrastructure.region,
+        cacert=credentials.variables.get("OS_CACERT"),
+        load_envvars=False,
+        load_yaml_config=False,
+        **overrides,
+    )
+
+
+def listed_regions(infrastructure: Cloud, credentials: Credentials) -> list[str]:
+    """Sign in, and what OpenStack's catalogue has for the account. Raises CouldNotRun."""
+    with explained(infrastructure, "the cloud could not be asked for its regions"):
+        return _catalogue(connect(infrastructure, credentials))
+
+
+@contextmanager
+def explained(infrastructure: Cloud, otherwise: str) -> Iterator[None]:
+    """What OpenStack's client raises, as CouldNotRun. otherwise: what to say of a failure of no kind of its own."""
+    from keystoneauth1 import exceptions as refused
+    from openstack import exceptions as failed
+
+    where = f"{auth_url(infrastructure)}, region {infrastructure.region}"
+    try:
+        yield
+    except refused.Unauthorized as error:
+        raise CouldNotRun(said(where, "the cloud does not accept the credentials", error, CREDENTIALS)) from None
+    except refused.EndpointNotFound as error:
+        raise CouldNotRun(said(where, "the cloud has no such region for this account", error, REGION)) from None
+    except refused.ConnectFailure as error:
+        raise CouldNotRun(said(where, "the cloud does not answer", error, AGAIN)) from None
+    except (refused.ClientException, failed.SDKException) as error:
+        raise CouldNotRun(said(where, otherwise, error, "")) from None
+
+
+def _require_region(cloud: Any, region: str, step: str) -> None:
+    """Raise CouldNotRun when the account's catalogue does not have the region, naming those it has."""
+    regions = _catalogue(cloud)
+    if regions and region not in regions:
+        raise CouldNotRun(
+            f"infrastructure.region: the cloud has no region {region!r} for this account.\n"
+            f"  There is: {', '.join(regions)}.\n  {step}"
+        )
+
+
+def _catalogue(cloud: Any) -> list[str]:
+    """The regions in the catalogue that comes with signing in."""
+    catalogue = cloud.session.auth.get_access(cloud.session).service_catalog.catalog
+    return sorted({str(point.get("region")) for entry in catalogue for point in entry.get("endpoints", ())})
+
+
+def _maybe(what: str, silent: list[str], read: Callable[[], dict[str, Left]]) -> dict[str, Left]:
+    """A part of the quota that some clouds do not show."""
+    from keystoneauth1 import exceptions as refused
+    from openstack import exceptions as failed
+
+    try:
+        return read()
+    except (refused.ClientException, failed.SDKException) as error:
+        silent.append(f"quota of {what}: {str(error).strip().splitlines()[0]}")
+        return {}
+
+
+def limit(limit: Any, used: Any) -> Left:
+    """One line of a quota as clouds write it: a negative limit is none."""
+    return Left(None if limit is None or int(limit) < 0 else int(limit), int(used or 0))
+
+
+def _compute(found: Any) -> dict[str, Left]:
+    return {
+        "hosts": limit(found.instances, found.instances_used),
+        "vCPU": limit(found.total_cores, found.total_cores_used),
+        "memory MiB": limit(found.total_ram, found.total_ram_used),
+        "groups of separate hosts": limit(found.server_groups, found.server_groups_used),
+    }
+
+
+def _volumes(found: Any) -> dict[str, Left]:
+    return {
+        "volumes": limit(found.max_total_volumes, found.total_volumes_used),
+        "volume GiB": limit(found.max_total_volume_gigabytes, found.total_gigabytes_used),
+    }
+
+
+def _networks(cloud: Any) -> dict[str, Left]:
+    found = cloud.network.get_quota(cloud.current_project_id, details=True)
+    names = {
+        "public addresses": found.floating_ips,
+        "networks": found.networks,
+        "subnets": found.subnets,
+        "routers": found.routers,
+        "ports": found.ports,
+        "security groups": found.security_groups,
+        "firewall rules": found.security_group_rules,
+    }
+    return {
+        name: limit(item.get("limit"), int(item.get("used") or 0) + int(item.get("reserved") or 0))
+        for name, item in names.items()
+        if isinstance(item, Mapping)
+    }
