@@ -126,7 +126,7 @@ def test_a_vlan_that_ovhcloud_does_not_take_is_refused(vlan: int, make_inventory
 
 def test_a_plan_says_that_another_vlan_replaces_the_network(run: Run) -> None:
     network = run().named("network-private")
-    old, new = ({"custom": True, "inputs": network.inputs | {"vlanId": vlan}} for vlan in (7, 8))
+    old, new = ({"custom": True, "inputs": {**network.inputs, "vlanId": vlan}} for vlan in (7, 8))
     step = step_of("replace", network.type, network.urn, old=old, new=new, changed=["vlanId"])
     assert step is not None
     [item] = plan_items([step])

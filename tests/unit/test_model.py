@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 import yaml
@@ -13,6 +13,7 @@ from pydantic import ValidationError
 from suite_deploy.errors import CouldNotRun, InvalidInput
 from suite_deploy.model.immutable import record_immutables
 from suite_deploy.model.loader import load
+from suite_deploy.model.values import Service
 from suite_deploy.secrets.ensure import open_store, require
 
 BASE: dict[str, Any] = {
@@ -254,3 +255,33 @@ def test_the_deployment_does_not_change_after_loading() -> None:
     for thing, name in ((deployment.suite, "domain"), (deployment, "name"), (deployment.hosts[0], "groups")):
         with pytest.raises((AttributeError, ValidationError)):
             setattr(thing, name, "x.example")
+
+
+CLOUD = {"offer": "a/b", "region": "r"}
+OPENSTACK = CLOUD | {"driver": "openstack", "auth_url": "https://auth.example/v3"}
+
+
+def test_a_misspelt_driver_is_answered_with_the_drivers(tmp_path: Path) -> None:
+    text = problems(inventory(tmp_path, infrastructure=CLOUD | {"driver": "opnstack"}))
+    assert "infrastructure.driver: 'opnstack' is not accepted. Did you mean `openstack`?" in text
+    assert "Accepted: 'local', 'existing', 'openstack', 'ovh', 'outscale'." in text
+    line = next(row for row in text.splitlines() if "infrastructure.driver" in row).split(":")[1]
+    assert "driver: opnstack" in (tmp_path / "region-x" / "suite.yml").read_text().splitlines()[int(line) - 1]
+
+
+def test_an_endpoint_of_a_service_that_nothing_asks_is_refused(tmp_path: Path) -> None:
+    text = problems(inventory(tmp_path, infrastructure=OPENSTACK | {"endpoints": {"computee": "https://c.example"}}))
+    assert "infrastructure.endpoints.computee: 'computee' is not accepted. Did you mean `compute`?" in text
+    assert "'object-store' or 'volumev3'" in text
+
+
+def test_outscale_has_one_endpoint(tmp_path: Path) -> None:
+    written_out = CLOUD | {"driver": "outscale", "endpoints": {"compute": "https://c.example"}}
+    assert "write it as `endpoint`" in problems(inventory(tmp_path, infrastructure=written_out))
+
+
+@pytest.mark.parametrize("service", get_args(Service))
+def test_every_service_that_may_be_written_is_one_of_the_sdks(service: str) -> None:
+    """A word the SDK does not know would be taken, and the catalogue's address asked all the same."""
+    known = pytest.importorskip("os_service_types", reason="the SDK is not installed (extra `cloud`)")
+    assert known.ServiceTypes().get_service_type(service)

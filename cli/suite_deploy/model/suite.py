@@ -7,7 +7,7 @@ import ipaddress
 from collections.abc import Mapping
 from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from .component import Port, Slug, Strict
 from .provider import DnsSettings, ObjectStore, OsImage, VolumeSettings
@@ -20,6 +20,7 @@ from .values import (
     HostOrAddresses,
     HttpsUrl,
     Network,
+    Service,
     Sha256,
     Size,
     Url,
@@ -112,8 +113,8 @@ class Cloud(Strict):
     offer: str  #: a registered offer: `suite-deploy policy register`
     region: str  #: exact region identifier of that offer
     evidence: Evidence | None = None  #: for endpoints that are only known at delivery
-    #: service → URL, instead of the catalogue's
-    endpoints: dict[str, Url] = {}
+    #: service → URL, instead of the catalogue's; refused with `outscale`, which has one `endpoint`
+    endpoints: dict[Service, Url] = {}
     #: whether certificates of the cloud's API go unchecked; exists to be refused readably
     insecure: bool = False
     image: OsImage | None = None  #: operating system image of the hosts
@@ -151,6 +152,13 @@ class Outscale(Cloud):
     driver: Literal["outscale"]  #: 3DS OUTSCALE
     #: API endpoint; derived from the region when absent
     endpoint: Url | None = None
+
+    @field_validator("endpoints")
+    @classmethod
+    def one_endpoint(cls, value: Mapping[Service, str]) -> Mapping[Service, str]:
+        if value:
+            raise ValueError("Outscale has one address for all its services: write it as `endpoint`")
+        return value
 
 
 Infrastructure = Annotated[Local | Existing | OpenStack | Ovh | Outscale, Field(discriminator="driver")]

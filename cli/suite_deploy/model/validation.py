@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Callable, Hashable
 from typing import Any, TypeVar
 
@@ -47,11 +48,12 @@ def _problem(
         return Problem(where.file, where.line, key, found, accepted, reference)
     if kind == "missing":
         return Problem(where.file, where.line, key, "is required and missing.", "", reference)
-    if kind in ("literal_error", "union_tag_invalid", "enum"):
-        accepted = context.get("expected") or context.get("expected_tags") or ""
-        return Problem(
-            where.file, where.line, key, f"{_show(item['input'])} is not accepted.", f"Accepted: {accepted}."
-        )
+    if kind in ("literal_error", "enum"):
+        return _none_of(where, key, item["input"], context["expected"])
+    if kind == "union_tag_invalid":
+        # the input is the whole mapping; what is wrong is the key that says which of the kinds it is
+        tag = str(context["discriminator"]).strip("'")
+        return _none_of(place((*under, *path, tag)), f"{key}.{tag}", context["tag"], context["expected_tags"])
     if kind == "union_tag_not_found":
         missing = str(context.get("discriminator", "")).strip("'")
         return Problem(where.file, where.line, f"{key}.{missing}", "is required and missing.", "", reference)
@@ -62,6 +64,13 @@ def _problem(
         return Problem(where.file, where.line, key, str(context.get("error", item["msg"])))
     message = item["msg"][0].lower() + item["msg"][1:]
     return Problem(where.file, where.line, key, f"{_show(item['input'])}: {message}.")
+
+
+def _none_of(where: Place, key: str, value: Any, expected: str) -> Problem:
+    """A word that is none of the accepted ones (`expected`: as pydantic lists them), with the nearest of them."""
+    near = nearest(value, re.findall(r"'([^']*)'", expected)) if isinstance(value, str) else None
+    found = f"{_show(value)} is not accepted.{f' Did you mean `{near}`?' if near else ''}"
+    return Problem(where.file, where.line, key, found, f"Accepted: {expected}.")
 
 
 def nearest(word: str, known: Any) -> str | None:

@@ -104,6 +104,8 @@ Size = Annotated[str, AfterValidator(size)]
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 HostOrAddresses = Annotated[tuple[HostOrAddress, ...], BeforeValidator(_one_or_more)]
 Group = Literal["edge", "apps", "data", "media"]
+#: services of an OpenStack cloud, by the words that the engine's provider and its Python SDK both take for them
+Service = Literal["compute", "dns", "identity", "image", "network", "object-store", "volumev3"]
 #: VLANs that OVHcloud's interface accepts; 0 would be the untagged one, shared by whoever else is on the vRack
 FIRST_VLAN, LAST_VLAN = 2, 4000
 Vlan = Annotated[int, Field(ge=FIRST_VLAN, le=LAST_VLAN)]

@@ -10,6 +10,8 @@ from typing import Any
 import pulumi
 import pulumi_openstack as openstack
 
+from suite_deploy.model.values import Service
+
 #: creating and deleting servers and volumes on a busy cloud
 PATIENCE = pulumi.CustomTimeouts(create="30m", update="30m", delete="15m")
 
@@ -46,7 +48,7 @@ class Place:
         return self.under(parent, protect=not self.unprotect, custom_timeouts=PATIENCE, **options)
 
 
-def provider(name: str, *, auth_url: str, region: str, endpoints: Mapping[str, str]) -> openstack.Provider:
+def provider(name: str, *, auth_url: str, region: str, endpoints: Mapping[Service, str]) -> openstack.Provider:
     """The provider: where it is, as literals of the inventory. Who asks, OS_* variables say: arguments end in a state.
 
     endpoints: service → URL, instead of the catalogue's.
@@ -56,6 +58,6 @@ def provider(name: str, *, auth_url: str, region: str, endpoints: Mapping[str, s
         auth_url=auth_url,
         region=region,
         insecure=False,
-        endpoint_overrides=dict(endpoints) or None,
+        endpoint_overrides={str(service): url for service, url in endpoints.items()} or None,
         max_retries=5,
     )
