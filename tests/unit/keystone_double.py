@@ -31,7 +31,8 @@ class Keystone:
     """What it knows. hide: paths that answer 404, as some clouds' do.
 
     others: further regions of the catalogue. flavors: name → processors, MiB, GiB of disk. cores: limit and how many
-    are in use. images, external_networks: names. things: what the project has of a kind, with id and name.
+    are in use. images, external_networks, volume_types, host_zones, volume_zones: names. things: what the project has
+    of a kind, with id and name.
     """
 
     url: str = ""
@@ -44,6 +45,9 @@ class Keystone:
         default_factory=lambda: {"b3-8": (2, 8000, 50), "b3-16": (4, 16000, 50)}
     )
     cores: tuple[int, int] = (20, 8)
+    volume_types: tuple[str, ...] = ("classic", "encrypted")
+    host_zones: tuple[str, ...] = ("nova",)
+    volume_zones: tuple[str, ...] = ("nova",)
     images: tuple[str, ...] = ()
     external_networks: tuple[str, ...] = ()
     things: Callable[[str], list[dict[str, str]]] = lambda kind: []
@@ -62,6 +66,9 @@ class Keystone:
             "/compute/v2.1/limits": {"limits": {"rate": [], "absolute": self._compute()}},
             f"/volume/v3/{PROJECT}": {"versions": [self._version("v3.0", f"/volume/v3/{PROJECT}/", version="3.70")]},
             f"/volume/v3/{PROJECT}/limits": {"limits": {"rate": [], "absolute": self._volumes()}},
+            "/compute/v2.1/os-availability-zone": self._zones(self.host_zones),
+            f"/volume/v3/{PROJECT}/os-availability-zone": self._zones(self.volume_zones),
+            f"/volume/v3/{PROJECT}/types": {"volume_types": [self._type(name) for name in self.volume_types]},
             "/network": {"versions": [self._version("v2.0", "/network/v2.0/")]},
             "/network/v2.0": {"resources": []},
             "/image": {"versions": [self._version("v2.16", "/image/v2/")]},
@@ -123,6 +130,12 @@ class Keystone:
     def _flavor(self, name: str) -> dict[str, Any]:
         vcpus, ram, disk = self.flavors[name]
         return {"id": f"id-of-{name}", "name": name, "vcpus": vcpus, "ram": ram, "disk": disk, "links": []}
+
+    def _type(self, name: str) -> dict[str, Any]:
+        return {"id": f"id-of-{name}", "name": name, "is_public": True, "extra_specs": {}}
+
+    def _zones(self, names: tuple[str, ...]) -> dict[str, Any]:
+        return {"availabilityZoneInfo": [{"zoneName": name, "zoneState": {"available": True}} for name in names]}
 
     def _things(self, kind: str) -> list[dict[str, Any]]:
         outside = [self._network(name) for name in self.external_networks] if kind == "networks" else []

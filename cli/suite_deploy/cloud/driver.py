@@ -22,7 +22,7 @@ from ..paths import resource_root, share_import
 from ..render.inventory import SSH_CONFIG, ssh_config
 from ..runners.process import clean_environment
 from ..secrets.ensure import STACK_SECRETS, STACK_TOP_KEY, open_store, require
-from . import flavors, ovh_room, ownkeys, room, strays
+from . import flavors, known, ovh_room, ownkeys, room, strays
 from .credentials import Credentials, find_credentials
 from .engine import Engine, require_engine
 from .plan import Step, opens_data, plan_items
@@ -140,14 +140,14 @@ class CloudDriver:
     def _ask(self) -> None:
         """Ask the cloud what it has, before the engine is started; derived hosts get their flavors.
 
-        Raises CouldNotRun when it refuses, InvalidInput for flavors it does not have.
+        Raises CouldNotRun when it refuses, InvalidInput for flavors, types of volumes and zones it does not have.
         """
         provide(self.deployment.driver)
         ownkeys.refuse_own_keys(self.deployment, self.credentials(), self._secrets)
         self._room = room.ask(self.deployment, self.credentials())
         self._chosen |= flavors.choose(self.deployment, self._room)
         self.deployment = with_flavors(self.deployment, self._chosen)
-        flavors.require_known(self.deployment, self._room)
+        known.require_known(self.deployment, self._room)
 
     @property
     def unfinished(self) -> bool:

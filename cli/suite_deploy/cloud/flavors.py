@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Flavors of a deployment's hosts: those that are written must exist, the others are chosen from the cloud's list."""
+"""Flavors of hosts whose inventory names none: chosen from the cloud's list, and remembered."""
 
 from __future__ import annotations
 
@@ -7,10 +7,9 @@ import json
 from collections.abc import Mapping
 from pathlib import Path
 
-from ..errors import InvalidInput, Problem
 from ..model.deployment import Deployment
 from ..model.sizing import read_flavors, size_key
-from .need import size_of, smallest
+from .need import smallest
 from .room import Room
 
 
@@ -29,20 +28,3 @@ def choose(deployment: Deployment, room: Room) -> dict[str, str]:
 def remembered(state: Path, chosen: Mapping[str, str]) -> str:
     """Content of the state's record of flavors with what was chosen now, for later runs to choose the same."""
     return json.dumps(read_flavors(state) | dict(chosen), indent=1, sort_keys=True) + "\n"
-
-
-def require_known(deployment: Deployment, room: Room) -> None:
-    """Raise InvalidInput for every written flavor that the cloud does not have, with those it has."""
-    if room.closed or not (room.flavors or room.flavor_form):
-        return
-    there = ", ".join(map(str, room.sizes))
-    accepted = f"There is: {there}" if there else f"A flavor is written {room.flavor_form}"
-    problems = []
-    for host in deployment.hosts:
-        known = host.flavor in room.flavors if room.flavors else size_of(host.flavor or "", {}) is not None
-        if host.flavor and not known:
-            place = deployment.place("infrastructure", "hosts", host.name, "flavor")
-            key, found = f"infrastructure.hosts.{host.name}.flavor", f"the cloud has no flavor {host.flavor!r}."
-            problems.append(Problem(place.file, place.line, key, found, accepted))
-    if problems:
-        raise InvalidInput(problems)

@@ -3,9 +3,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, TypeVar
 
 from ..errors import CouldNotRun
 from ..model.suite import Cloud
@@ -13,9 +13,11 @@ from .credentials import Credentials
 from .need import Size
 from .room import AGAIN, CREDENTIALS, REGION, Left, Room, auth_url, said
 
+T = TypeVar("T")
+
 
 def ask(infrastructure: Cloud, credentials: Credentials, hint: str = REGION) -> Room:
-    """Flavors and quota. hint: next step where the region is unknown. Raises CouldNotRun."""
+    """Flavors, types of volumes, zones and quota. hint: next step where the region is unknown. Raises CouldNotRun."""
     silent: list[str] = []
     with explained(infrastructure, "the cloud could not be asked for its quota"):
         cloud = connect(infrastructure, credentials)
@@ -25,9 +27,28 @@ def ask(infrastructure: Cloud, credentials: Credentials, hint: str = REGION) -> 
             size = Size(str(item.name), int(item.vcpus), int(item.ram))
             flavors |= {str(item.name): size, str(item.id): size}
         left = _compute(cloud.compute.get_limits().absolute)
-        left |= _maybe("volumes", silent, lambda: _volumes(cloud.block_storage.get_limits().absolute))
-        left |= _maybe("networks", silent, lambda: _networks(cloud))
-    return Room(flavors, left, tuple(silent))
+        left |= _maybe("quota of volumes", silent, lambda: _volumes(cloud.block_storage.get_limits().absolute)) or {}
+        left |= _maybe("quota of networks", silent, lambda: _networks(cloud)) or {}
+        types = _maybe("types of volumes", silent, lambda: _types(cloud.block_storage.types()))
+        host_zones = _maybe("zones of hosts", silent, lambda: _zones(cloud.compute.availability_zones()))
+        volume_zones = _maybe("zones of volumes", silent, lambda: _zones(cloud.block_storage.availability_zones()))
+    return Room(
+        flavors,
+        left,
+        tuple(silent),
+        volume_types=types or None,
+        host_zones=host_zones or None,
+        volume_zones=volume_zones or None,
+    )
+
+
+def _types(found: Iterable[Any]) -> dict[str, str]:
+    return {str(key): str(item.name) for item in found for key in (item.name, item.id)}
+
+
+def _zones(found: Iterable[Any]) -> frozenset[str]:
+    """Also those out of order just now: what lies in one already stays in the inventory."""
+    return frozenset(str(item.name) for item in found)
 
 
 def connect(infrastructure: Cloud, credentials: Credentials) -> Any:
@@ -103,16 +124,16 @@ def _catalogue(cloud: Any) -> list[str]:
     return sorted({str(point.get("region")) for entry in catalogue for point in entry.get("endpoints", ())})
 
 
-def _maybe(what: str, silent: list[str], read: Callable[[], dict[str, Left]]) -> dict[str, Left]:
-    """A part of the quota that some clouds do not show."""
+def _maybe(what: str, silent: list[str], read: Callable[[], T]) -> T | None:
+    """Something that some clouds do not show; None, and why in `silent`, where it is not."""
     from keystoneauth1 import exceptions as refused
     from openstack import exceptions as failed
 
     try:
         return read()
     except (refused.ClientException, failed.SDKException) as error:
-        silent.append(f"quota of {what}: {str(error).strip().splitlines()[0]}")
-        return {}
+        silent.append(f"{what}: {(str(error).strip().splitlines() or [type(error).__name__])[0]}")
+        return None
 
 
 def limit(limit: Any, used: Any) -> Left:

@@ -43,7 +43,8 @@ class Room:
 
     flavors: by name and by id. left: what is counted → quota. silent: why something is absent. flavor_form: how a
     flavor is written at a cloud that is not asked for its list. closed: whether the project has yet to open the region,
-    so that nobody can say what it has.
+    so that nobody can say what it has. volume_types: name or id → name. host_zones, volume_zones: names of zones that
+    hosts and volumes may lie in; None, like `volume_types`: not asked, or not listed.
     """
 
     flavors: Mapping[str, Size] = field(default_factory=dict)
@@ -51,6 +52,9 @@ class Room:
     silent: tuple[str, ...] = ()
     flavor_form: str = ""
     closed: bool = False
+    volume_types: Mapping[str, str] | None = None
+    host_zones: frozenset[str] | None = None
+    volume_zones: frozenset[str] | None = None
 
     @property
     def sizes(self) -> tuple[Size, ...]:
