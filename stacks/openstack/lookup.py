@@ -9,7 +9,7 @@ from functools import partial
 from typing import Any, TypeVar
 
 import pulumi
-from pulumi_openstack import compute, dns, images, networking
+from pulumi_openstack import blockstorage, compute, dns, images, networking
 
 from stacks.components.openstack.hosts import Flavor
 from stacks.components.openstack.place import Place
@@ -121,6 +121,20 @@ def look_up(deployment: Deployment, spec: StackSpec, place: Place, *, external_n
     )
 
 
+def volume_zones(deployment: Deployment, spec: StackSpec, place: Place) -> dict[str, str | None]:
+    """Host → zone of its data volumes: the one written for them, else the host's where the cloud has volumes in it.
+
+    None: the cloud's default. Asks only when a host is in a zone and `volumes.zone` is absent. Raises CouldNotRun.
+    """
+    infrastructure = deployment.suite.infrastructure
+    written = infrastructure.volumes.zone if isinstance(infrastructure, OpenStack) else None
+    if written or not any(host.zone and host.volumes for host in spec.hosts):
+        return {host.name: written for host in spec.hosts}
+    opts = pulumi.InvokeOptions(provider=place.provider)
+    listed = _answer(partial(blockstorage.get_availability_zones_v3, region=place.region, opts=opts)).names
+    return {host.name: host.zone if host.zone in listed else None for host in spec.hosts}
+
+
 def _zone(name: str, region: str, opts: pulumi.InvokeOptions) -> Any:
     """A zone by name; a cloud without a DNS service has none, and says so in words about regions."""
     try:
@@ -144,6 +158,6 @@ def _answer(ask: Callable[[], Result]) -> Result:
         if _SEVERAL in text:
             raise _Missing("fits several") from error
         raise CouldNotRun(
-            f"the cloud did not answer a question about its networks, flavors or images:\n  {text.strip()}\n"
+            f"the cloud did not answer a question about its networks, flavors, images or zones:\n  {text.strip()}\n"
             "  Check credentials (OS_USERNAME, OS_PASSWORD, OS_PROJECT_NAME …), auth_url and region."
         ) from error

@@ -3,6 +3,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import replace
+
 import pulumi
 
 from stacks.components.entry import unprotect
@@ -16,7 +19,7 @@ from stacks.components.openstack.volumes import DataVolumes, VolumesConfig
 from stacks.components.outputs import MadeHost, export
 from stacks.components.spec import StackSpec, stack_spec
 from stacks.openstack.image import boot_image
-from stacks.openstack.lookup import Found, look_up
+from stacks.openstack.lookup import Found, look_up, volume_zones
 from suite_deploy.errors import CouldNotRun
 from suite_deploy.model.deployment import Deployment
 from suite_deploy.model.suite import OpenStack
@@ -40,7 +43,7 @@ def build(deployment: Deployment) -> None:
     place = Place(cloud, spec.region, spec.suite, spec.tags, unprotect())
     found = look_up(deployment, spec, place)
     image = boot_image(deployment, place, found)
-    hosts, volumes = _hosts(spec, place, found, image)
+    hosts, volumes = _hosts(spec, place, found, image, volume_zones(deployment, spec, place))
     buckets = Buckets("suite", place, BucketsConfig.of(spec, infrastructure.object_store))
     if spec.dns and found.zone_id:
         address = hosts.hosts[spec.edge].public_address
@@ -58,12 +61,16 @@ def build(deployment: Deployment) -> None:
     export(spec, made, buckets.credentials, facts)
 
 
-def _hosts(spec: StackSpec, place: Place, found: Found, image: pulumi.Input[str]) -> tuple[HostGroup, DataVolumes]:
+def _hosts(
+    spec: StackSpec, place: Place, found: Found, image: pulumi.Input[str], zones: Mapping[str, str | None]
+) -> tuple[HostGroup, DataVolumes]:
+    """zones: host → zone of its volumes."""
     network = PrivateNetwork(
         "private", place, NetworkConfig(spec.private_network, found.external_network.id, spec.resolvers)
     )
     groups = SecurityGroups("suite", place, SecurityConfig.of(spec))
-    volumes = DataVolumes("suite", place, VolumesConfig(spec.hosts, spec.volume_type))
+    stored = tuple(replace(host, zone=zones[host.name]) for host in spec.hosts)
+    volumes = DataVolumes("suite", place, VolumesConfig(stored, spec.volume_type))
     hosts = HostGroup(
         "suite",
         place,

@@ -72,6 +72,12 @@ def test_types_and_zones_are_read(keystone: Keystone, tmp_path: Path) -> None:
             "the cloud has no zone 'nova' for hosts.",
             "There is: az1, az2.",
         ),
+        (
+            {"volumes": {"zone": "az1"}, "host_zone": "az1"},
+            "infrastructure.volumes.zone",
+            "the cloud has no zone 'az1' for volumes.",
+            "There is: nova.",
+        ),
     ],
 )
 def test_an_unknown_name_is_answered_with_those_there_are(
@@ -88,7 +94,14 @@ def test_an_unknown_name_is_answered_with_those_there_are(
 
 
 @pytest.mark.parametrize(
-    "cloud", [{"volumes": {"type": "id-of-fast"}}, {"host_zone": "az2"}, {"host_zone": "az2:machine-7"}, {}]
+    "cloud",
+    [
+        {"volumes": {"type": "id-of-fast"}},
+        {"host_zone": "az2"},
+        {"host_zone": "az2:machine-7"},
+        {"volumes": {"zone": "nova"}},
+        {},
+    ],
 )
 def test_a_name_the_cloud_lists_is_accepted(keystone: Keystone, tmp_path: Path, cloud: dict[str, Any]) -> None:
     deployment = inventory(tmp_path, keystone.url, **cloud)

@@ -20,8 +20,9 @@ def require_known(deployment: Deployment, room: Room) -> None:
     if room.closed:
         return
     problems = [*_flavors(deployment, room), *_volume_type(deployment, room)]
-    if isinstance(deployment.suite.infrastructure, OpenStack):
-        problems += [*_host_zones(deployment, room), *_volume_zone(deployment, room)]
+    infrastructure = deployment.suite.infrastructure
+    if isinstance(infrastructure, OpenStack):
+        problems += [*_host_zones(deployment, room), *_volume_zone(deployment, infrastructure, room)]
     if problems:
         raise InvalidInput(problems)
 
@@ -57,9 +58,8 @@ def _host_zones(deployment: Deployment, room: Room) -> Iterator[Problem]:
             yield _problem(deployment, ("hosts", name, "zone"), found, _there(room.host_zones), step)
 
 
-def _volume_zone(deployment: Deployment, room: Room) -> Iterator[Problem]:
-    volumes = _cloud(deployment).volumes
-    written = getattr(volumes, "zone", None)
+def _volume_zone(deployment: Deployment, infrastructure: OpenStack, room: Room) -> Iterator[Problem]:
+    written = infrastructure.volumes.zone
     if written and room.volume_zones is not None and written not in room.volume_zones:
         found = f"the cloud has no zone {written!r} for volumes."
         step = "Leave it out: a volume then lies in its host's zone where volumes have it, else in the cloud's default."

@@ -48,6 +48,13 @@ class VolumeSettings(Strict):
     encrypted: bool | None = None  #: whether volumes must be encrypted at rest
 
 
+class OpenStackVolumes(VolumeSettings):
+    """Kind, encryption and zone of data volumes; `type` and `zone` are the cloud's own names."""
+
+    #: availability zone of data volumes; when absent, the host's, where the cloud has volumes in it
+    zone: str | None = None
+
+
 class ObjectStore(Strict):
     """The provider's object store, as applications reach it."""
 

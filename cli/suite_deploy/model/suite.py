@@ -10,7 +10,7 @@ from typing import Annotated, Any, ClassVar, Literal
 from pydantic import Field, field_validator, model_validator
 
 from .component import Port, Slug, Strict
-from .provider import DnsSettings, ObjectStore, OsImage, VolumeSettings
+from .provider import DnsSettings, ObjectStore, OpenStackVolumes, OsImage, VolumeSettings
 from .values import (
     Address,
     Group,
@@ -126,6 +126,7 @@ class Cloud(Strict):
 class OpenStack(Cloud):
     driver: Literal["openstack"]  #: a cloud with OpenStack's API
     auth_url: Url  #: Keystone's URL
+    volumes: OpenStackVolumes = OpenStackVolumes()  #: kind and zone of data volumes
     external_network: str | None = None  #: network that public addresses come from
     dns: DnsSettings | None = None  #: a zone of the cloud's DNS (Designate) for the suite's names
 
