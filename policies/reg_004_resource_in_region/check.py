@@ -37,12 +37,14 @@ ACCOUNT_WIDE = frozenset(
 
 @clause("host_zones")
 def host_zones(subject: Subject) -> Iterator[Outcome]:
-    named = {name: host["zone"] for name, host in subject.hosts.items() if host.get("zone")}
-    if not named:
-        yield not_applicable("infrastructure.hosts", "no host names a zone")
-    for name, zone in named.items():
+    named = {f"infrastructure.hosts.{name}.zone": host.get("zone") for name, host in subject.hosts.items()}
+    named["infrastructure.volumes.zone"] = subject.get("infrastructure.volumes.zone")
+    if not any(named.values()):
+        yield not_applicable("infrastructure.hosts", "no host and no volume names a zone")
+    for key, zone in named.items():
+        if not zone:
+            continue
         problem = _zone_problem(str(zone), subject)
-        key = f"infrastructure.hosts.{name}.zone"
         yield failed(key, problem) if problem else passed(key, str(zone))
 
 
