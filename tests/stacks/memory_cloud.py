@@ -15,7 +15,7 @@ from typing import Any, Literal
 from urllib.parse import urlsplit
 
 from tests.stacks.openstack_mocks import NOTHING, identifier
-from tests.stacks.realiser import Asked, Inputs, Kept, Realiser
+from tests.stacks.realiser import Asked, Difference, Inputs, Kept, Realiser
 from tests.unit.keystone_double import PROJECT
 from tests.unit.ovh_double import KEYS, OvhApi
 
@@ -29,6 +29,11 @@ LISTED = {
     "routers": "Router",
     "ports": "Port",
     "security-groups": "SecGroup",
+}
+#: last part of a type → inputs that only another one can have. Source: `ForceNew` in terraform-provider-openstack
+FIXED = {
+    "Instance": frozenset(("availabilityZone", "networks", "schedulerHints")),
+    "VolumeAttach": frozenset(("instanceId", "volumeId")),
 }
 Ending = Literal["drop", "lose", "interrupt"]
 
@@ -55,10 +60,14 @@ class Thing:
 
 @dataclass
 class MemoryCloud(Realiser):
-    """things: id → what there is. created: logical name of everything ever made, in order."""
+    """things: id → what there is. created: logical name of everything ever made, in order.
+
+    pulled: name of each volume that was detached from a server that ran.
+    """
 
     things: dict[str, Thing] = field(default_factory=dict)
     created: list[str] = field(default_factory=list)
+    pulled: list[str] = field(default_factory=list)
     trouble: list[Trouble] = field(default_factory=list)
     where: Inputs = field(default_factory=dict)
     lock: threading.Lock = field(default_factory=threading.Lock)
@@ -88,7 +97,7 @@ class MemoryCloud(Realiser):
 
         auth_url = self.where["authUrl"]
         # the provider's default_domain, where no variable names one
-        domain = {"user_domain_id": "default", "project_domain_id": "default"}
+        domain: dict[str, Any] = {"user_domain_id": "default", "project_domain_id": "default"}
         try:
             return list(ask(openstack.connect(auth_url=auth_url, region_name=self.where["region"], **domain)))
         except refused.Unauthorized as error:
@@ -143,12 +152,35 @@ class MemoryCloud(Realiser):
         }
         return given.get(kind, {})
 
+    def compare(self, kept: Kept, inputs: Inputs) -> Difference:
+        changed = super().compare(kept, inputs).changed
+        return Difference(changed, not FIXED.get(kept.type.rpartition(":")[2], frozenset()).isdisjoint(changed))
+
     def update(self, kept: Kept, inputs: Inputs) -> Inputs:
+        was, wanted = int(kept.inputs.get("size", 0)), int(inputs.get("size", 0))
+        if kept.type.endswith(":Volume") and wanted < was:
+            # Cinder's own words
+            said = f"New size for extend must be greater than current size. (current: {was}, extended: {wanted})."
+            raise ValueError(f"Expected HTTP response code [202] but got 400 instead: Invalid input received: {said}")
         self.things[kept.id].inputs = inputs
         return {**kept.outs, **inputs}
 
     def delete(self, kept: Kept) -> None:
-        del self.things[kept.id]
+        """As their providers do it: a server that is to be stopped first is, then Nova detaches what it has.
+
+        A volume is detached first where it is not yet: by `resourceBlockStorageVolumeV3Delete` of the provider.
+        """
+        gone = self.things[kept.id]
+        ends = [one for one in self.things.values() if one.type.endswith(":VolumeAttach")]
+        for one in ends:
+            server, volume = one.inputs["instanceId"], one.inputs["volumeId"]
+            if one is not gone and kept.id not in (server, volume):
+                continue
+            stopped = kept.id == server and gone.inputs.get("stopBeforeDestroy")
+            if server in self.things and volume in self.things and not stopped:
+                self.pulled.append(self.things[volume].name)
+            self.things = {id: thing for id, thing in self.things.items() if thing is not one}
+        self.things.pop(kept.id, None)
 
     def _lost(self, method: str, path: str) -> ConnectionError:
         """As the real provider says it: the words of its language's HTTP client."""

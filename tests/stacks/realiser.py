@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import pulumi
@@ -15,7 +15,10 @@ Inputs = dict[str, Any]
 
 @dataclass(frozen=True)
 class Asked:
-    """A resource as the program registered it; what is not known yet is an `Unknown`."""
+    """A resource as the program registered it; what is not known yet is an `Unknown`.
+
+    after: URNs of what it depends on. from_: input → URNs of what its value comes from. with_: whose removal it is.
+    """
 
     type: str
     name: str
@@ -26,6 +29,8 @@ class Asked:
     ignored: tuple[str, ...] = ()
     after: tuple[str, ...] = ()
     retain: bool = False
+    from_: dict[str, list[str]] = field(default_factory=dict)
+    with_: str = ""
 
     @property
     def known(self) -> Inputs:
@@ -38,6 +43,7 @@ class Kept:
     """What the engine's state holds of a resource.
 
     begun: its creation failed after the cloud had given it an id. retain: it is let go, never removed.
+    from_: input → URNs of what its value comes from. with_: URN of the resource whose removal removes it too.
     """
 
     type: str
@@ -50,6 +56,8 @@ class Kept:
     begun: bool = False
     after: tuple[str, ...] = ()
     retain: bool = False
+    from_: dict[str, list[str]] = field(default_factory=dict)
+    with_: str = ""
 
 
 @dataclass(frozen=True)

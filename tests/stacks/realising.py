@@ -14,7 +14,7 @@ from __future__ import annotations
 import json
 import os
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from functools import partial
@@ -28,7 +28,8 @@ from pulumi.runtime import rpc
 
 from suite_deploy.cloud.engine import Engine
 from suite_deploy.cloud.failures import explain, without_frames
-from suite_deploy.cloud.plan import Step, step_of
+from suite_deploy.cloud.plan import Step, kind_of, step_of
+from suite_deploy.cloud.release import LetGo, change_protection, holds_data
 from suite_deploy.errors import CouldNotRun
 from suite_deploy.model.outputs import Progress
 from suite_deploy.runners.pulumi import Project
@@ -62,6 +63,7 @@ class RealisingStack:
         note: Progress = lambda text: None,
     ) -> None:
         self.project, self.warnings = project, list[str]()
+        self.let_go: dict[str, LetGo] = {}
         self._realiser, self._redact, self._note = realiser, redact, note
         folder = urlsplit(project.environment["PULUMI_BACKEND_URL"])
         assert folder.scheme == "file", "this double keeps its state in a file"
@@ -79,9 +81,9 @@ class RealisingStack:
     def up(self, progress: Progress) -> list[Step]:
         self._begin()
         run = self._run("up", progress)
-        for kept in self._youngest_first(run.state):
-            if kept.urn not in run.wanted:
-                self._remove(kept, run)
+        going = [kept for kept in self._youngest_first(run.state) if kept.urn not in run.wanted]
+        for kept in going:
+            self._remove(kept, run, going)
         run.state.exports = run.recorded.outputs
         run.state.secret = sorted(run.recorded.secrets)
         run.state.save()
@@ -102,13 +104,21 @@ class RealisingStack:
         run = Run(self, State.read(self.file), "destroy", progress)
         with exactly(self.project.environment):
             self._realiser.start(self.project.environment)
-            for kept in self._youngest_first(run.state):
-                if with_data or not kept.protect:
-                    self._remove(kept, run, with_data=with_data)
+            going = [kept for kept in self._youngest_first(run.state) if with_data or not kept.protect]
+            for kept in going:
+                self._remove(kept, run, going, with_data=with_data)
         if with_data:
             self.file.unlink()
             return []
         return self.resources()
+
+    def release(self, names: Collection[str], *, again: bool = False) -> None:
+        state = State.read(self.file)
+        for kept in state.kept.values():
+            options = {"urn": kept.urn, "type": kept.type, "protect": kept.protect, "retainOnDelete": kept.retain}
+            change_protection([options], names, again=again)
+            kept.protect, kept.retain = bool(options["protect"]), bool(options["retainOnDelete"])
+        state.save()
 
     def unlock(self) -> None:
         """There is no lock here."""
@@ -116,7 +126,7 @@ class RealisingStack:
     # how
 
     def _begin(self) -> None:
-        self.warnings = []
+        self.warnings, self.let_go = [], {}
         RealisingStack.did.clear()
         if not self.exists():
             State(self.file).save()
@@ -149,6 +159,8 @@ class RealisingStack:
             run.state.save()
         for urn, kept in run.state.kept.items():
             if urn not in run.wanted:
+                if kept.retain and holds_data(kept.type):
+                    self.let_go[urn] = LetGo(kind_of(kept.type), kept.name, kept.id)
                 run.note(
                     "delete",
                     Asked(kept.type, kept.name, urn, kept.inputs, kept.protect),
@@ -156,12 +168,13 @@ class RealisingStack:
                 )
         return run
 
-    def _remove(self, kept: Kept, run: Run, *, with_data: bool = False) -> None:
+    def _remove(self, kept: Kept, run: Run, going: list[Kept], *, with_data: bool = False) -> None:
         if kept.protect and not with_data:
             said = f"{kept.name}: resource {kept.urn!r} cannot be deleted because it is protected."
             raise self._failure([said], run.doing)
         try:
-            if not kept.retain and self._realiser.find(kept) is not None:
+            by_another = kept.with_ in [one.urn for one in going]
+            if not kept.retain and not by_another and self._realiser.find(kept) is not None:
                 run.progress(f"removing {kept.name}")
                 self._realiser.delete(kept)
         # a provider's refusal, in its own words
@@ -173,7 +186,9 @@ class RealisingStack:
         RealisingStack.did[kept.name] = "delete"
 
     def _youngest_first(self, state: State) -> list[Kept]:
-        graph = {urn: [one for one in kept.after if one in state.kept] for urn, kept in state.kept.items()}
+        graph = {
+            urn: [one for one in (*kept.after, kept.with_) if one in state.kept] for urn, kept in state.kept.items()
+        }
         return [state.kept[urn] for urn in reversed(list(TopologicalSorter(graph).static_order()))]
 
     def _failure(self, said: list[str], doing: str) -> CouldNotRun:
@@ -278,16 +293,28 @@ class Run(pulumi.runtime.Mocks):
         if op == "update":
             kept.outs, kept.inputs = self._realiser.update(kept, wanted), wanted
         kept.protect, kept.after, kept.begun, kept.retain = asked.protect, asked.after, False, asked.retain
+        kept.from_, kept.with_ = asked.from_, asked.with_
         return kept.id, kept.outs
 
     def _replaced(self, asked: Asked, kept: Kept) -> tuple[str, Inputs]:
         if asked.delete_first:
-            self._realiser.delete(kept)
-            del self.state.kept[kept.urn]
+            self._let_go(kept)
         made = self._made(asked, "replace")
         if not asked.delete_first:
             self._realiser.delete(kept)
         return made
+
+    def _let_go(self, kept: Kept) -> None:
+        """Remove what is made anew, and before it what a new one of it would make anew: as engines before 3.260 do.
+
+        Source: github.com/pulumi/pulumi, pkg/resource/deploy/step_generator.go, calculateDependentReplacements
+        """
+        for one in list(self.state.kept.values()):
+            unknown = {key: pulumi.output.UNKNOWN for key, urns in one.from_.items() if kept.urn in urns}
+            if unknown and self._realiser.compare(one, {**one.inputs, **unknown}).replace:
+                self._let_go(one)
+        self._realiser.delete(kept)
+        del self.state.kept[kept.urn]
 
     def _made(self, asked: Asked, op: str) -> tuple[str, Inputs]:
         if self.doing == "preview":
@@ -303,7 +330,7 @@ class Run(pulumi.runtime.Mocks):
     def _keep(self, asked: Asked, id: str, outs: Inputs, *, begun: bool = False) -> None:
         with self._lock:
             kept = Kept(asked.type, asked.name, asked.urn, id, asked.inputs, outs, asked.protect, begun)
-            kept.after, kept.retain = asked.after, asked.retain
+            kept.after, kept.retain, kept.from_, kept.with_ = asked.after, asked.retain, asked.from_, asked.with_
             self.state.kept[asked.urn] = kept
             self.state.save()
 
@@ -340,6 +367,8 @@ class Listening(Recorder):
             ignored=tuple(request.ignoreChanges),
             after=tuple(request.dependencies),
             retain=request.retainOnDelete,
+            from_={key: list(dependencies.urns) for key, dependencies in request.propertyDependencies.items()},
+            with_=request.deletedWith,
         )
         register: Any = super().RegisterResource
         return register(request)

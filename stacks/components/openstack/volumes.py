@@ -13,7 +13,6 @@ from pulumi_openstack import blockstorage, compute
 from stacks.components.openstack.place import PATIENCE, Place
 from stacks.components.spec import HostSpec
 
-
 T = TypeVar("T")
 
 
