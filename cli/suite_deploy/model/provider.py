@@ -45,7 +45,8 @@ class VolumeSettings(Strict):
     """Kind and encryption of data volumes; `type` is the cloud's own name."""
 
     type: str | None = None  #: the cloud's volume type
-    encrypted: bool | None = None  #: whether volumes must be encrypted at rest
+    #: whether volumes of that type are encrypted at rest: your word, which policies judge by; it sets nothing
+    encrypted: bool | None = None
 
 
 class OpenStackVolumes(VolumeSettings):
