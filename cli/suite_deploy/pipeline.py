@@ -46,6 +46,8 @@ class Session:
     stages: Stages
     #: component → why it is left out of this run
     skipped: dict[str, str] = field(default_factory=dict)
+    #: what this run let go of: it stays in the cloud
+    let_go: list[str] = field(default_factory=list)
 
     @property
     def state(self) -> Path:
@@ -118,10 +120,26 @@ def redactor(store: SecretStore, deployment: Deployment) -> Callable[[str], str]
     return Redactor({name: store[name] for name in store if name in wanted}).redact
 
 
-def infrastructure(session: Session, progress: Progress, frozen: bool = False) -> StackOutputs:
-    """Bring up the hosts, or take them as they are when `frozen`; note what can never change from here on."""
+def infrastructure(
+    session: Session, progress: Progress, frozen: bool = False, release: tuple[str, ...] = ()
+) -> StackOutputs:
+    """Bring up the hosts, or take them as they are when `frozen`; note what can never change from here on.
+
+    release: volumes and buckets of a cloud that this run may let go of. Raises CouldNotRun where that is not possible.
+    """
+    from .cloud.driver import CloudDriver
+
     driver = driver_for(session.deployment, session.settings.vault_password_file)
-    outputs = driver.outputs() if frozen else driver.apply(progress)
+    cloud = driver if isinstance(driver, CloudDriver) else None
+    if release and (cloud is None or frozen):
+        why = "the policies leave these hosts exactly as they are" if cloud else "no cloud holds data of this suite"
+        raise CouldNotRun(f"nothing was changed: --release is not possible here, {why}")
+    if cloud:
+        cloud.release = release
+    try:
+        outputs = driver.outputs() if frozen else driver.apply(progress)
+    finally:
+        session.let_go += map(str, cloud.let_go) if cloud else ()
     if outputs is None:
         raise CouldNotRun("the hosts this suite recorded are gone, and none may be created: see `suite-deploy check`")
     record_immutables(session.deployment)

@@ -44,7 +44,7 @@ Mend = Callable[[], None]
 class Scene:
     """One suite on one cloud.
 
-    infrastructure, hosts, components: what the inventory says. said: all progress. secrets: nothing may repeat them.
+    infrastructure, hosts, components, users: what the inventory says. said: all progress. secrets: nothing may repeat them.
     """
 
     driver = ""
@@ -59,6 +59,7 @@ class Scene:
             "data-1": {"flavor": "b3-8", "groups": ["data"], "volumes": {"postgresql": "10GiB"}},
         }
         self.components: dict[str, Any] = {"keycloak": {}}
+        self.users: int | None = None
         self.vault = folder / "vault-password"
         self.vault.write_text("vault")
         self.vault.chmod(0o600)
@@ -100,7 +101,7 @@ class Scene:
             "infrastructure": {**self.infrastructure, "driver": self.driver, "hosts": self.hosts},
             "ssh": {"from": ["192.0.2.0/24"], "key": str(self.folder / "id")},
             "components": self.components,
-        }
+        } | ({"users": self.users} if self.users else {})
         inventory = self.folder / "inventory"
         (inventory / "suite.yml").write_text(yaml.safe_dump(content))
         deployment = load(str(inventory))

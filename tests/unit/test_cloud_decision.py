@@ -227,3 +227,36 @@ def test_what_everybody_may_reach_is_said_and_the_other_rules_are_one_line() -> 
         ("create", "volume", "volume-one", "1 GiB"),
     ]
     assert len(_folded(plan_items(steps[1:9]))) == 8, "a few are shown one by one"
+
+
+def test_what_is_removed_with_data_can_be_let_go_of_and_what_is_replaced_cannot(tmp_path: Path) -> None:
+    account = Step("remove", "ovh:CloudProject/user:User", "u", "account-docs", protected=True)
+    gone = Step("remove", VOLUME, "u", "volume-one-postgresql", protected=True)
+    replaced = Step("replace", VOLUME, "u", "volume-one-synapse", protected=True, changed=("volumeType",))
+    decision = weighed(tmp_path, [account, gone, replaced])
+    for text in (decision.as_text(), _refusal(decision)):
+        assert "suite-deploy up NAME --release volume-one-postgresql\n" in text
+        assert "check NAME --explain infrastructure.hosts" in text and "Data does not move by itself" in text
+        assert "suite-deploy destroy NAME --with-data" in text and "account-docs" not in text
+    assert "--release" not in _refusal(weighed(tmp_path, [replaced]))
+
+
+@pytest.mark.parametrize(("wanted", "refused"), [(50, True), (100, False), (150, False)])
+def test_only_a_smaller_volume_is_refused(tmp_path: Path, wanted: int, refused: bool) -> None:
+    step = Step(
+        "change", VOLUME, "u", "volume-one-docs", changed=("size",), inputs={"size": wanted}, before={"size": 100.0}
+    )
+    decision = weighed(tmp_path, [step])
+    assert ("WOULD SHRINK" in decision.as_text()) is refused
+    if refused:
+        assert "volume-one-docs cannot become smaller: 100 → 50 GiB. Keep 100GiB or more in `volumes`" in (
+            _refusal(decision)
+        )
+    else:
+        decision.refuse()
+
+
+def _refusal(decision: Any) -> str:
+    with pytest.raises(CouldNotRun) as refused:
+        decision.refuse()
+    return str(refused.value)

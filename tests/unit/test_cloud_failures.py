@@ -200,6 +200,16 @@ def test_a_lock_of_a_dead_process_of_this_machine_is_removed(bench: Bench) -> No
     assert any(words[0] == "cancel" for words in bench.engine.words())
 
 
+def test_a_lock_in_a_shared_state_is_never_removed(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two containers may have one name, and neither sees the other's processes."""
+    monkeypatch.setattr("suite_deploy.cloud.driver.backend_url", lambda deployment: "s3://states?region=r1")
+    gone = LOCKED.format(who=f"ann@{os.uname().nodename}", pid=2**22 + 1)
+    bench.engine.script(bench.up_script(preview={"stderr": gone, "status": 255}))
+    with pytest.raises(CouldNotRun, match="--unlock"):
+        bench.driver.preview()
+    assert not any(words[0] == "cancel" for words in bench.engine.words())
+
+
 def test_an_interrupt_lets_the_engine_finish_what_is_under_way(bench: Bench) -> None:
     bench.engine.script(bench.up_script(up={"sleep": 60}))
     sleeping = bench.engine.folder / "sleeping"

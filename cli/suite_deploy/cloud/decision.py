@@ -12,11 +12,15 @@ from ..model.deployment import Deployment
 from ..model.outputs import PlanItem
 from ..report.console import table
 from .need import Size, needs
-from .plan import Step, because, counts, plan_items
+from .plan import Step, because, counts, opens_data, plan_items
 from .prices import Cost, monthly, read_prices
 from .room import Left, Room
 
 _CLOSED = "the rest of the plan is known once the region is open"
+#: how derived hosts stay as they are
+_WRITE_OUT = (
+    "write `infrastructure.hosts` as it is now (suite-deploy check NAME --explain infrastructure.hosts shows it)"
+)
 _COLUMNS = ("create", "change", "replace", "remove", "keep")
 
 
@@ -63,15 +67,15 @@ class Decision:
         return plan_items(self.steps, self.known)
 
     def refuse(self) -> None:
-        """Raise CouldNotRun when data would be lost, a flavor is unknown or the cloud has no room."""
+        """Raise CouldNotRun for data that would be lost, a smaller volume, an unknown flavor, no room on the cloud."""
         reasons = [
             f"{step.kind} {step.name} would be {'replaced' if step.action == 'replace' else 'removed'} with its data"
             + (f", because of {because(step, self.known)}" if step.changed else "")
-            for step in self.steps
-            if step.loses_data
+            for step in self._lost
         ]
         if reasons:
-            reasons.append("Take that change back. On purpose, with the data: suite-deploy destroy NAME --with-data")
+            reasons += self._ways_out()
+        reasons += self._smaller
         if self.unknown_flavors:
             reasons.append(f"the cloud has no flavor {', '.join(self.unknown_flavors)}")
             reasons.append(self._known_flavors())
@@ -81,6 +85,38 @@ class Decision:
             reasons.append("Ask the cloud for a larger quota, remove what is no longer used, or choose smaller sizes.")
         if reasons:
             raise CouldNotRun("nothing was created:\n" + "\n".join(f"  {reason}" for reason in reasons))
+
+    @property
+    def _lost(self) -> list[Step]:
+        """What would go with data in it; what only opens it is not worth a line beside it."""
+        lost = [step for step in self.steps if step.loses_data]
+        return [step for step in lost if not opens_data(step.type)] or lost
+
+    @property
+    def _smaller(self) -> list[str]:
+        """Volumes that would have to shrink, and what to do."""
+        found = [
+            f"volume {step.name} cannot become smaller: {sizes[0]:g} → {sizes[1]:g} GiB. Keep {sizes[0]:g}GiB or more"
+            f" in {_volume_key(step)}"
+            for step in self.steps
+            if (sizes := step.shrinks)
+        ]
+        return [*found, f"  Hosts that are derived: {_WRITE_OUT}, with that size"] if found else []
+
+    def _ways_out(self) -> list[str]:
+        """What to do about data that would be lost."""
+        removed = [step.name for step in self._lost if step.action == "remove" and not opens_data(step.type)]
+        ways = [
+            "To keep it, take that change back. Hosts that are derived: put `users` and components back as they were,",
+            f"  {_WRITE_OUT}, then change them again",
+        ]
+        if removed:
+            ways += [
+                "To let go of it, so that it stays in the cloud and is no longer this suite's:",
+                f"  suite-deploy up NAME {' '.join(f'--release {name}' for name in removed)}",
+                "  Data does not move by itself: a new volume or bucket begins empty.",
+            ]
+        return [*ways, "To remove the whole suite with all its data: suite-deploy destroy NAME --with-data"]
 
     def as_text(self) -> str:
         """For a terminal."""
@@ -97,7 +133,7 @@ class Decision:
 
     def _shouted(self) -> list[str]:
         """What has to be read before anything else."""
-        lost = [step for step in self.steps if step.loses_data]
+        lost = self._lost
         short = [row for row in self.rows if not row.fits]
         moved = [step for step in self.steps if step.kind == "public address" and step.action in ("replace", "remove")]
         parts = []
@@ -107,6 +143,9 @@ class Decision:
                 f"!!   {step.kind} {step.name}: {step.action} ({because(step, self.known) or 'no longer wanted'})"
                 for step in lost
             ]
+            parts += [f"!!   {line}" for line in self._ways_out()]
+        if self._smaller:
+            parts += ["!! A VOLUME WOULD SHRINK: `up` refuses this plan", *(f"!!   {line}" for line in self._smaller)]
         if short:
             parts += ["!! DOES NOT FIT: `up` refuses this plan", *(f"!!   {row}" for row in short)]
         if self.unknown_flavors:
@@ -125,6 +164,7 @@ class Decision:
         return {
             "resources": counts(self.steps),
             "data_lost": [step.name for step in self.steps if step.loses_data],
+            "smaller": [step.name for step in self.steps if step.shrinks],
             "quota": [
                 {
                     "what": row.what,
@@ -169,6 +209,14 @@ def weigh(deployment: Deployment, steps: list[Step], room: Room) -> Decision:
         closed=room.closed,
         known=room.flavors,
     )
+
+
+def _volume_key(step: Step) -> str:
+    """Where suite.yml says a volume's size: it carries host and kind as labels."""
+    labels = step.inputs.get("metadata") or step.inputs.get("tags") or {}
+    if isinstance(labels, Mapping) and {"host", "kind"} <= labels.keys():
+        return f"infrastructure.hosts.{labels['host']}.volumes.{labels['kind']}"
+    return "`volumes` of its host in infrastructure.hosts"
 
 
 def _readable(what: str, *amounts: int | None) -> tuple[str, ...]:

@@ -27,6 +27,7 @@ from .credentials import Credentials, find_credentials
 from .engine import Engine, require_engine
 from .plan import Step, opens_data, plan_items
 from .record import writable, write
+from .release import LetGo, letting_go, require_let_go
 from .sdk import provide
 
 if TYPE_CHECKING:
@@ -63,6 +64,10 @@ class CloudDriver:
         self._chosen: dict[str, str] = {}
         #: what the program had to say of the plan
         self.notes: tuple[str, ...] = ()
+        #: volumes and buckets that the next `apply` may let go of, by the engine's own names
+        self.release: tuple[str, ...] = ()
+        #: what `apply` let go of
+        self.let_go: list[LetGo] = []
 
     @property
     def infrastructure(self) -> Cloud:
@@ -120,11 +125,13 @@ class CloudDriver:
         engine = require_engine()
         progress("asking the cloud what it has and what is left")
         self._ask()
-        stack = self._stack(engine, progress)
-        progress("asking the engine what would change")
-        self._steps, self.notes = stack.preview(progress), tuple(stack.warnings)
-        self.decide().refuse()
-        strays.refuse_strays(self._steps, self.infrastructure, self.credentials())
+        stack, names = self._stack(engine, progress), self.release
+        with letting_go(stack, names, progress):
+            progress("asking the engine what would change")
+            self._steps, self.notes = stack.preview(progress), tuple(stack.warnings)
+            require_let_go(stack, names, self._steps)
+            self.decide().refuse()
+            strays.refuse_strays(self._steps, self.infrastructure, self.credentials())
         for name in stack.cut_off():
             progress(
                 f"an earlier run was cut off while creating {name}: if the cloud holds one that this suite does not"
@@ -133,7 +140,13 @@ class CloudDriver:
         if self._chosen:
             write(self.state / FLAVORS, flavors.remembered(self.state, self._chosen), 0o644)
         write(self.state / UNFINISHED, "", 0o644)
-        stack.up(progress)
+        try:
+            stack.up(progress)
+        finally:
+            for item in stack.let_go.values():
+                progress(str(item))
+            self.let_go += stack.let_go.values()
+        self.release = ()
         exports, _ = stack.outputs()
         return stack, exports
 
@@ -312,7 +325,7 @@ class CloudDriver:
         reach.wait_for_ssh(path, outputs.hosts, progress, FIRST_BOOT)
 
     def _empty_buckets(self, stack: EngineStack, progress: Progress) -> None:
-        """OVHcloud removes no bucket that holds anything, and its provider empties none."""
+        """OVHcloud removes no bucket that holds anything, and not every version of its provider empties one."""
         from .emptying import empty_bucket
 
         for _, bucket, access in self._buckets(stack):

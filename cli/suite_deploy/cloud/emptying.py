@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: MIT
-"""Empties a bucket, old versions and half-sent uploads included: some clouds remove none that holds anything."""
+"""Empties a bucket, old versions and half-sent uploads included: some clouds remove none that holds anything.
+
+A newer provider of OVHcloud's may empty one by itself: nothing but a bucket's protection keeps its objects from a plan.
+"""
 
 from __future__ import annotations
 

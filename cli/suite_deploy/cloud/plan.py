@@ -84,6 +84,17 @@ _SHORT = 40
 _OPENING = ("User", "S3Credential", "S3Policy")
 
 
+def kind_of(type: str) -> str:
+    """What a person calls a resource of an engine's type."""
+    last = type.rpartition(":")[2]
+    return _KINDS.get(last) or re.sub(r"(?<=[a-z0-9])(?=[A-Z])", " ", last).lower()
+
+
+def name_of(urn: str) -> str:
+    """The engine's own name of a resource."""
+    return urn.rpartition("::")[2]
+
+
 def opens_data(type: str) -> bool:
     """Whether resources of a type are kept for the data they open, and hold none."""
     return type.rpartition(":")[2] in _OPENING
@@ -109,8 +120,17 @@ class Step:
     @property
     def kind(self) -> str:
         """What a person calls a resource of this type."""
-        last = self.type.rpartition(":")[2]
-        return _KINDS.get(last) or re.sub(r"(?<=[a-z0-9])(?=[A-Z])", " ", last).lower()
+        return kind_of(self.type)
+
+    @property
+    def shrinks(self) -> tuple[float, float] | None:
+        """GiB of a volume before and after, where it would become smaller: no cloud does that."""
+        was, wanted = (values.get("size") for values in (self.before, self.inputs))
+        if self.kind != "volume" or self.action == "create":
+            return None
+        if isinstance(was, (int, float)) and isinstance(wanted, (int, float)) and wanted < was:
+            return was, wanted
+        return None
 
     @property
     def loses_data(self) -> bool:
@@ -140,8 +160,24 @@ def step_of(
         return None
     protected = bool((old or {}).get("protect") or (new or {}).get("protect"))
     before = (old or {}).get("inputs") or {}
-    name, because = urn.rpartition("::")[2], tuple(sorted(set(changed)))
+    name, because = name_of(urn), tuple(sorted(set(changed)))
     return Step(action, type, urn, name, protected, because, state.get("inputs") or {}, before)
+
+
+def add_guarded(steps: dict[str, Step], guarded: Iterable[str], state: Iterable[Mapping[str, Any]]) -> None:
+    """Add what a plan lacks because the engine ended it: it refuses to remove or replace what is protected.
+
+    steps: by urn, as far as the plan came. guarded: urns that were refused. state: the engine's resources. A removal is
+    looked at after the program's end, so that whatever no step names would be removed too.
+    """
+    refused = list(guarded)
+    removed = any(urn in steps for urn in refused)
+    for urn in refused:
+        steps.setdefault(urn, Step("replace", urn.split("::")[2].rpartition("$")[2], urn, name_of(urn), True))
+    for resource in state if removed else ():
+        step = step_of("delete", resource["type"], resource["urn"], old=resource)
+        if step and step.protected:
+            steps.setdefault(step.urn, step)
 
 
 def plan_items(steps: Iterable[Step], flavors: Mapping[str, object] | None = None) -> list[PlanItem]:

@@ -20,8 +20,15 @@ if TYPE_CHECKING:
 @click.command("up")
 @click.argument("name")
 @click.option("--skip-verify", is_flag=True, help="Do not verify afterwards.")
+@click.option(
+    "--release",
+    multiple=True,
+    metavar="RESOURCE",
+    help="Let go of a volume or bucket that the inventory no longer wants; it stays in the cloud. As the refusal names"
+    " it, like `volume-data-1-postgresql`; can be repeated.",
+)
 @common_options
-def command(name: str, skip_verify: bool, settings: Settings) -> None:
+def command(name: str, skip_verify: bool, release: tuple[str, ...], settings: Settings) -> None:
     """Deploy the suite of inventory NAME, or bring it back to the wanted state, and verify it.
 
     Can be interrupted anywhere and run again. With a blocking policy finding nothing is created (exit 3).
@@ -45,8 +52,13 @@ def command(name: str, skip_verify: bool, settings: Settings) -> None:
     with session.locked("up"):
         with stages.stage("secrets"):
             store = pipeline.open_secrets(session)
-        with stages.stage("hosts") as progress:
-            outputs = pipeline.infrastructure(session, progress, frozen)
+        try:
+            with stages.stage("hosts") as progress:
+                outputs = pipeline.infrastructure(session, progress, frozen, release)
+        finally:
+            # Whatever fails later: nothing else remembers their ids.
+            for line in session.let_go:
+                click.echo(line, err=True)
         with stages.stage("images") as progress:
             images = pipeline.resolve_images(session, outputs, progress)
         with stages.stage("configuration"):
@@ -103,6 +115,7 @@ def _summary(
         "changed_tasks": changed,
         "seconds": {name: round(seconds, 1) for name, seconds in session.stages.seconds.items()},
         "verification": _verification(result) if result else None,
+        "released": session.let_go,
         "links": {"portal": f"https://{deployment.domain}/"},
         "publish": _documents_to_publish(session),
         "dns_records": records_to_publish(outputs),
@@ -147,6 +160,8 @@ def _text(summary: dict[str, Any]) -> str:
     if verification:
         checked = ", ".join(f"{verification[what]} {what}" for what in ("passed", "failed", "skipped"))
     parts += ["", f"changed: {summary['changed']}   verification: {checked}"]
+    if summary["released"]:
+        parts += ["", *summary["released"]]
     if summary["dns_records"]:
         parts += ["", records_text(summary["dns_records"])]
     if summary["publish"]:

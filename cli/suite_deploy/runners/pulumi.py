@@ -11,7 +11,7 @@ import os
 import re
 import socket
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from json import JSONDecodeError
@@ -25,13 +25,16 @@ from pulumi.automation.events import DiagnosticEvent, EngineEvent, StepEventMeta
 
 from ..cloud.engine import Engine
 from ..cloud.failures import explain, lock_owners, without_frames
-from ..cloud.plan import Step, step_of
+from ..cloud.plan import Step, add_guarded, kind_of, name_of, step_of
+from ..cloud.release import LetGo, change_protection, holds_data
 from ..errors import CouldNotRun
 from ..model.outputs import Progress
 from .engine_process import EngineCommand
 
 #: inputs that say whether a bucket is emptied when it goes
 _EMPTIED = {"forceDestroy", "force_destroy"}
+#: how the engine refuses to remove or replace what is protected
+_GUARDED = re.compile(r'resource "(?P<urn>urn:[^"]+)"\s(?=[^`]*protect)')
 _COLOURS = re.compile(r"<\{%[^%]*%\}>")
 _DOING = {
     "create": "creating",
@@ -82,6 +85,10 @@ class EngineStack:
         self._errors: list[str] = []
         #: what the last run warned of
         self.warnings: list[str] = []
+        #: urn → what the last run or plan let go of, or would: it stays in the cloud
+        self.let_go: dict[str, LetGo] = {}
+        #: urns that the engine refused to remove or to replace
+        self._guarded: list[str] = []
         self._stack: automation.Stack | None = None
 
     def exists(self) -> bool:
@@ -94,11 +101,23 @@ class EngineStack:
         return True
 
     def preview(self, progress: Progress = lambda text: None) -> list[Step]:
-        """What `up` would do now, after looking at the cloud. Changes nothing in the cloud."""
+        """What `up` would do now, after looking at the cloud. Changes nothing in the cloud.
+
+        The engine ends a plan at the first thing that is protected and may not stay as it is: what is known until then
+        is returned with everything that would be removed so.
+        """
         steps: dict[str, Step] = {}
-        self._run(
-            "preview", lambda stack, seen: stack.preview(refresh=True, on_event=seen, **self._packs()), progress, steps
-        )
+        try:
+            self._run(
+                "preview",
+                lambda stack, seen: stack.preview(refresh=True, on_event=seen, **self._packs()),
+                progress,
+                steps,
+            )
+        except CouldNotRun:
+            if self._errors or not self._guarded:
+                raise
+            add_guarded(steps, self._guarded, self.resources())
         return list(steps.values())
 
     def up(self, progress: Progress) -> list[Step]:
@@ -153,18 +172,32 @@ class EngineStack:
         self._plain(["stack", "rm", "--yes", self.project.stack], "removing the state")
         return []
 
+    def release(self, names: Collection[str], *, again: bool = False) -> None:
+        """In the state: the engine forgets these volumes and buckets once nobody wants them, and removes none.
+
+        names: the engine's own. again: protect them as before. A program that wants one protects it by itself.
+        """
+        doing = "putting the protection of data back" if again else "letting go of data"
+        with self._edited(doing) as resources:
+            change_protection(resources, names, again=again)
+
     def _release_data(self) -> None:
-        """In the state: data may go, and a bucket goes with what is in it. Secrets in it stay encrypted."""
+        """In the state: data may go, and a bucket goes with what is in it."""
+        with self._edited("taking the protection off data") as resources:
+            for resource in resources:
+                resource.pop("protect", None)
+                for values in (resource.get("inputs") or {}, resource.get("outputs") or {}):
+                    values.update(dict.fromkeys(_EMPTIED & values.keys(), True))
+
+    @contextmanager
+    def _edited(self, doing: str) -> Iterator[list[dict[str, Any]]]:
+        """The resources of the state, written back when the block ends. Secrets in it stay encrypted."""
         state = self._export()
-        for resource in (state.get("deployment") or {}).get("resources") or []:
-            resource.pop("protect", None)
-            for values in (resource.get("inputs") or {}, resource.get("outputs") or {}):
-                values.update(dict.fromkeys(_EMPTIED & values.keys(), True))
+        yield (state.get("deployment") or {}).get("resources") or []
         path = self.project.work / "release.json"
         _write(path, json.dumps(state))
         try:
-            words = ["stack", "import", "--file", str(path), "--stack", self.project.stack]
-            self._plain(words, "taking the protection off data")
+            self._plain(["stack", "import", "--file", str(path), "--stack", self.project.stack], doing)
         finally:
             path.unlink(missing_ok=True)
 
@@ -172,6 +205,11 @@ class EngineStack:
         """Remove a lock that a run left behind. Dangerous while that run goes on."""
         with self._understood("removing the lock"):
             self._open(create=False).cancel()
+
+    @property
+    def _state_is_here(self) -> bool:
+        """Whether only this machine has the state: of a shared one, another's container may have this one's name."""
+        return self.project.environment.get("PULUMI_BACKEND_URL", "").startswith("file://")
 
     def _packs(self) -> dict[str, Any]:
         return {"policy_packs": [str(self.project.pack)]} if self.project.pack else {}
@@ -194,12 +232,16 @@ class EngineStack:
         progress: Progress,
         steps: dict[str, Step],
     ) -> None:
-        self._errors, self.warnings = [], []
+        self._errors, self._guarded, self.warnings = [], [], []
+        self.let_go = {}
 
         def seen(event: EngineEvent) -> None:
             if event.resource_pre_event:
                 metadata = event.resource_pre_event.metadata
                 _note_step(metadata, steps)
+                if _let_go(metadata) and metadata.old and holds_data(metadata.type):
+                    name = name_of(metadata.urn)
+                    self.let_go[metadata.urn] = LetGo(kind_of(metadata.type), name, metadata.old.id)
                 if metadata.op.value in _DOING and not event.resource_pre_event.planning and not _let_go(metadata):
                     progress(f"{_DOING[metadata.op.value]} {metadata.urn.rpartition('::')[2]}")
             elif event.diagnostic_event:
@@ -211,7 +253,7 @@ class EngineStack:
             try:
                 call(self._open(create=doing != "destroy"), seen)
             except ConcurrentUpdateError as error:
-                if not _left_behind(str(error)):
+                if not (self._state_is_here and _left_behind(str(error))):
                     raise
                 self._note("removing the lock of a run on this machine that has ended")
                 self._open(create=False).cancel()
@@ -241,11 +283,15 @@ class EngineStack:
             self.warnings.append(text)
         if event.severity == "error":
             name = (event.urn or "").rpartition("::")[2]
-            if text and text != "update failed":
+            guarded = _GUARDED.search(text)
+            if guarded:
+                self._guarded.append(guarded["urn"])
+            elif text and text not in ("update failed", "preview failed"):
                 self._errors.append(f"{name}: {text}" if name else text)
 
     def _failure(self, error: CommandError, doing: str) -> CouldNotRun:
-        said = list(dict.fromkeys(self._errors)) or [_tail(str(error))]
+        guarded = [f"{name_of(urn)}: is protected" for urn in self._guarded]
+        said = list(dict.fromkeys([*self._errors, *guarded])) or [_tail(str(error))]
         locked = isinstance(error, ConcurrentUpdateError)
         text = str(error) if locked else "\n".join(said)
         return CouldNotRun(self._redact(explain(text, doing=doing, log=self.project.log, unlock=self.project.unlock)))
