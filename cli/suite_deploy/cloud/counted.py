@@ -5,8 +5,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-#: the engine's own, and components that only group others: nothing of them is in the cloud
-_NOTHING = ("pulumi:", "suite:")
 #: type → what one of it takes, one each; processors, memory and GiB come on top: need.py
 COUNTED: Mapping[str, tuple[str, ...]] = {
     "openstack:networking/network:Network": ("networks",),
@@ -65,8 +63,3 @@ NOT_COUNTED: Mapping[str, str] = {
 def taken_by(type: str) -> tuple[str, ...]:
     """What one resource of a type takes of the quota, one each."""
     return COUNTED.get(type, ())
-
-
-def is_decided(type: str) -> bool:
-    """Whether somebody said of a type what it takes, or why it takes nothing."""
-    return type.startswith(_NOTHING) or type in COUNTED or type in NOT_COUNTED

@@ -14,11 +14,58 @@ from pydantic import Field, ValidationError
 from ..errors import InvalidInput, Problem
 from ..model.component import Strict
 from .need import Size, disks_of, flavor_of, is_host, size_of
-from .plan import Step
+from .plan import Step, kind_of
 
 FILE = "prices.yml"
 #: hours a month is billed as where a price is by the hour; a table may say otherwise
 HOURS = 730.0
+
+
+#: last part of an engine's type → key of the table, what a person calls it: sold by the piece
+BY_PIECE: Mapping[str, tuple[str, str]] = {
+    "FloatingIp": ("public_address", "public addresses"),
+    "PublicIp": ("public_address", "public addresses"),
+    "Gateway": ("gateway", "gateways"),
+    "NatService": ("nat_service", "NAT services"),
+    "Router": ("router", "routers"),
+    "Image": ("image", "uploaded images"),
+}
+#: sold by what they come to hold
+BY_CONTENT = frozenset({"Container", "Storage", "Bucket"})
+#: sold by flavor and by size
+BY_SIZE = frozenset({"Instance", "Vm", "Volume"})
+#: names, rules, keys and joints: nothing is rented with them. Whatever stands nowhere here has an unknown price.
+NOT_SOLD = frozenset(
+    {
+        "ApplicationCredential",
+        "Ec2CredentialV3",
+        "FloatingIpAssociate",
+        "InternetService",
+        "Keypair",
+        "Net",
+        "Network",
+        "NetworkPrivate",
+        "NetworkPrivateSubnetV2",
+        "Port",
+        "ProjectRegion",
+        "RecordSet",
+        "RouteTable",
+        "RouterInterface",
+        "S3Credential",
+        "S3Policy",
+        "SecGroup",
+        "SecGroupRule",
+        "SecurityGroup",
+        "ServerGroup",
+        "Subnet",
+        "User",
+        "VolumeAttach",
+        "VolumeLink",
+        "ZoneRecord",
+    }
+)
+#: the engine's own, and components that only group others
+_NOTHING = ("pulumi:", "suite:")
 
 
 class Rate(Strict):
@@ -39,6 +86,11 @@ class Prices(Strict):
     flavors: dict[str, Rate] = {}  #: flavor → price
     volumes: dict[str, float] = {}  #: volume type → price of one GiB for a month; `default` for the cloud's default
     public_address: Rate | None = None  #: one public address
+    gateway: Rate | None = None  #: one gateway of OVHcloud
+    nat_service: Rate | None = None  #: one NAT service of Outscale
+    router: Rate | None = None  #: one router of OpenStack
+    image: Rate | None = None  #: one image that the stack uploads
+    objects: float | None = Field(default=None, ge=0)  #: one GiB in buckets for a month; how many, nobody knows before
 
 
 @dataclass(frozen=True)
@@ -83,11 +135,10 @@ def monthly(steps: Iterable[Step], prices: Prices | None, known: Mapping[str, Si
             if price is None:
                 unknown.add(f"flavor {size.name if size else flavor or step.name}")
             total += price or 0
-        if step.kind == "public address":
-            price = _month(prices.public_address, prices)
-            if price is None:
-                unknown.add("public addresses")
-            total += price or 0
+        price, name = _by_piece(step, prices)
+        if price is None:
+            unknown.add(name)
+        total += price or 0
         for disk in disks_of(step.type, step.inputs):
             per_gib = prices.volumes.get(disk.type or "default")
             if per_gib is None:
@@ -96,6 +147,19 @@ def monthly(steps: Iterable[Step], prices: Prices | None, known: Mapping[str, Si
     # Of a plan in which nothing has a price, 0 would be an invented one.
     amount = None if unknown and not total else round(total, 2)
     return Cost(amount, prices.currency, prices.as_of, prices.source, tuple(sorted(unknown)))
+
+
+def _by_piece(step: Step, prices: Prices) -> tuple[float | None, str]:
+    """Price of a month of what a step is about besides flavor and size, None when nobody knows it; and its name."""
+    last = step.type.rpartition(":")[2]
+    if step.type.startswith(_NOTHING) or last in BY_SIZE or last in NOT_SOLD:
+        return 0.0, ""
+    if last in BY_PIECE:
+        key, name = BY_PIECE[last]
+        return _month(getattr(prices, key), prices), name
+    if last in BY_CONTENT and prices.objects is not None:
+        return None, f"objects in buckets ({prices.objects:g} {prices.currency} for a GiB)"
+    return None, "objects in buckets" if last in BY_CONTENT else kind_of(step.type)
 
 
 def _month(rate: Rate | None, prices: Prices) -> float | None:
