@@ -85,8 +85,14 @@ def assert_state_and_cloud_agree(connection: Any, lab: Any) -> None:
     """Nothing there twice, nothing that nobody knows, nothing known that is not there."""
     found, known = census(connection), [kept.id for kept in lab.kept.values()]
     assert not twice(found)
-    assert not unknown(found, known)
+    assert not unknown(found, known + rules_of_begun(found, lab))
     assert not absent(found, known)
+
+
+def rules_of_begun(found: dict[str, str], lab: Any) -> list[str]:
+    """Ids of the cloud's own rules in security groups whose making did not end: they go as it is taken up again."""
+    begun = tuple(f"rule {kept.id} " for kept in lab.kept.values() if kept.begun)
+    return [id_ for id_, name in found.items() if name.startswith(begun)]
 
 
 def test_the_tenant_is_empty_at_first(connection: Any, lab: Any) -> None:
@@ -288,7 +294,7 @@ def test_a_network_whose_making_was_never_answered_is_named_and_not_made_twice(
     refused(lab, "the connection to the cloud was lost", "network-private", "the cloud may hold one")
     relay.mend()
     before = census(connection)
-    (lost,) = set(before) - {kept.id for kept in lab.kept.values()}
+    (lost,) = set(before) - {kept.id for kept in lab.kept.values()} - set(rules_of_begun(before, lab))
     # the cloud would take the name twice without a word
     refused(lab, "nothing was created", f"network {NAME}-private ({lost})", "remove it there")
     assert census(connection) == before
@@ -297,7 +303,7 @@ def test_a_network_whose_making_was_never_answered_is_named_and_not_made_twice(
 
 
 def test_quota_that_is_gone_half_way_stops_up_and_what_was_made_stays_known(connection: Any, lab: Any) -> None:
-    data = set(census(connection))
+    data = {id_ for id_, name in census(connection).items() if name.split()[0] in ("volume", "container")}
     limits = connection.compute.get_limits().absolute
     taken: list[Any] = []
 
@@ -317,7 +323,7 @@ def test_quota_that_is_gone_half_way_stops_up_and_what_was_made_stays_known(conn
             connection.compute.delete_server_group(group)
     assert_state_and_cloud_agree(connection, lab)
     left = census(connection)
-    assert taken and data < set(left), "the data and more are there"
+    assert taken and len(data) == 2 and data < set(left), "the data and more are there"
     assert not any(name.startswith("server") for name in left.values())
     print(f"{len(left) - len(data)} more than the data were made and stay known")
 
