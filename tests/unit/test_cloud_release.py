@@ -63,6 +63,14 @@ def test_only_what_is_named_is_forgotten_and_kept_before_the_engine_plans(bench:
     assert not any("removing" in line for line in lines)
 
 
+def test_a_preview_says_what_a_run_that_was_cut_off_lets_go_of(bench: Bench) -> None:
+    bench.engine.script(bench.up_script(**EXPORT, preview={"events": [let_go(NAME), summary()]}))
+    bench.driver.preview()
+    assert bench.driver.notes == (
+        f"after `up`, kept in the cloud, no longer this suite's: volume {NAME} (id of {NAME})",
+    )
+
+
 def test_without_a_name_the_state_is_not_written(bench: Bench) -> None:
     bench.engine.script(bench.up_script(**EXPORT))
     bench.driver.apply(lambda text: None)

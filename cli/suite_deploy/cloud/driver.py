@@ -82,11 +82,12 @@ class CloudDriver:
     def steps(self) -> list[Step]:
         """What the engine would do now, asked once, after asking the cloud what it has."""
         if self._steps is None:
-            engine = require_engine()
+            engine = require_engine(self.deployment.given)
             self._ask()
             with writable(self.state):
                 stack = self._stack(engine)
-                self._steps, self.notes = stack.preview(), tuple(stack.warnings)
+                self._steps = stack.preview()
+                self.notes = (*stack.warnings, *(f"after `up`, {item}" for item in stack.let_go.values()))
             found = strays.find_strays(self._steps, self.infrastructure, self.credentials())
             if found:
                 self.notes += (f"`up` refuses this plan: {strays.said(found)}",)
@@ -122,7 +123,7 @@ class CloudDriver:
 
     def _carry_out(self, progress: Progress) -> tuple[EngineStack, dict[str, Any]]:
         """Room, preview, refusal, then the plan itself; returns the stack and its exports."""
-        engine = require_engine()
+        engine = require_engine(self.deployment.given)
         progress("asking the cloud what it has and what is left")
         self._ask()
         stack, names = self._stack(engine, progress), self.release
@@ -177,7 +178,7 @@ class CloudDriver:
             raise CouldNotRun(f"{self.state / OUTPUTS}: cannot be read: {error}. Run `up` again.") from error
 
     def destroy(self, progress: Progress, *, with_data: bool) -> list[str]:
-        stack = self._stack(require_engine(), progress)
+        stack = self._stack(require_engine(self.deployment.given), progress)
         if not stack.exists():
             self._forget(with_data)
             return []
@@ -194,7 +195,7 @@ class CloudDriver:
 
     def unlock(self) -> None:
         """Remove the engine's lock on this suite's state."""
-        self._stack(require_engine()).unlock()
+        self._stack(require_engine(self.deployment.given)).unlock()
 
     def credentials(self) -> Credentials:
         """The credentials the cloud is asked with. Raises CouldNotRun when they are not complete."""
@@ -299,7 +300,7 @@ class CloudDriver:
         state = self.deployment.suite.state
         if not (state and state.s3):
             return None
-        stack = self._stack(require_engine())
+        stack = self._stack(require_engine(self.deployment.given))
         if not stack.exists():
             return None
         exports, _ = stack.outputs()
