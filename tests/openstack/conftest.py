@@ -51,7 +51,9 @@ def lab(connection: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[A
         os.environ.get("SUITE_DEPLOY_LAB_OBJECT_STORE", ""),
     )
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(driver, "require_engine", lambda: Engine(Path("/nonexistent/bin/pulumi"), "3.272.0", "PATH"))
+        patch.setattr(
+            driver, "require_engine", lambda *given: Engine(Path("/nonexistent/bin/pulumi"), "3.272.0", "PATH")
+        )
         patch.setattr(driver, "FIRST_BOOT", PATIENCE)
         made = Lab(directory, wanted)
         patch.setattr("suite_deploy.runners.pulumi.EngineStack", standing_on(made.cloud))

@@ -14,6 +14,7 @@ import requests
 from suite_deploy import main
 from suite_deploy.cloud import doctor, engine, room
 from suite_deploy.errors import CouldNotRun
+from suite_deploy.secrets.ensure import open_store
 
 from .cloud_support import AMPLE, OPENSTACK, Bench, bench, write_inventory
 
@@ -61,7 +62,7 @@ def test_without_an_engine_it_says_how_to_get_one(
     status, found = checks(bench, capsys)
     assert status == 3
     assert found["engine"]["status"] == "missing"
-    assert found["engine"]["next_step"] == "Run: suite-deploy doctor --fix"
+    assert found["engine"]["next_step"] == f"Run: suite-deploy doctor {bench.deployment.directory} --fix"
 
 
 def test_without_an_inventory_a_missing_engine_is_no_fault(
@@ -117,6 +118,65 @@ def test_missing_credentials_are_named(
     status, found = checks(bench, capsys)
     assert status == 3
     assert "OS_APPLICATION_CREDENTIAL_ID" in found["credentials"]["next_step"]
+    assert found["credentials"]["found"] == "only environment: OS_PASSWORD, OS_PROJECT_NAME"
+    for name in ("OS_PASSWORD", "OS_PROJECT_NAME"):
+        monkeypatch.delenv(name)
+    _, found = checks(bench, capsys)
+    assert found["credentials"]["found"] == "none in the environment, nor in a file of the cloud's own tools"
+    assert "not-for-anyone" not in json.dumps(found)
+
+
+def test_the_public_key_that_hosts_are_told_is_looked_for(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    key = bench.folder / "home" / ".ssh" / "id_ed25519.pub"
+    _, found = checks(bench, capsys)
+    assert (found["SSH public key"]["status"], found["SSH public key"]["found"]) == ("ok", str(key))
+    key.unlink()
+    status, found = checks(bench, capsys)
+    assert (status, found["SSH public key"]["status"]) == (3, "missing")
+    assert str(key) in found["SSH public key"]["found"] and "ssh-keygen" in found["SSH public key"]["next_step"]
+
+
+def test_secrets_are_looked_at_and_never_shown(bench: Bench, capsys: pytest.CaptureFixture[str]) -> None:
+    path, wanted = bench.deployment.secrets_file, bench.deployment.secrets_wanted
+    values = [secret.reveal() for secret in open_store(bench.deployment, bench.vault).values()]
+    _, found = checks(bench, capsys)
+    assert found["secrets"]["found"] == f"{path}: all {len(wanted)}; not opened, no vault password was given"
+    _, found = checks(bench, capsys, "--vault-password-file", str(bench.vault))
+    assert found["secrets"]["status"] == "ok"
+    assert found["secrets"]["found"].startswith(f"{path}: all {len(wanted)}, opened with {bench.vault}")
+    assert not [value for value in values if value in json.dumps(found)]
+
+
+def test_missing_secrets_and_a_password_that_opens_none_stand_in_the_way(
+    bench: Bench, capsys: pytest.CaptureFixture[str]
+) -> None:
+    bench.vault.write_text("another")
+    status, found = checks(bench, capsys, "--vault-password-file", str(bench.vault))
+    assert (status, found["secrets"]["status"]) == (3, "wrong")
+    bench.deployment.secrets_file.unlink()
+    status, found = checks(bench, capsys)
+    assert (status, found["secrets"]["status"]) == (3, "missing")
+    assert "suite.engine_passphrase" in found["secrets"]["found"]
+    assert found["secrets"]["next_step"] == f"Run: suite-deploy secrets init {bench.deployment.directory}"
+
+
+def test_outscales_store_takes_the_root_users_key_alone(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name in ("OSC_ACCESS_KEY", "OSC_SECRET_KEY"):
+        monkeypatch.setenv(name, "not-for-anyone")
+    cloud: dict[str, Any] = {"driver": "outscale", "offer": "outscale/public-cloud", "region": "eu-west-2"}
+    cloud |= {"hosts": {"one": {"groups": ["edge", "apps", "data"], "flavor": "tinav6.c4r16p2"}}}
+    store = {"object_store": {"endpoint": "https://oos.eu-west-2.outscale.com", "region": "eu-west-2"}}
+    more: dict[str, Any]
+    for more, said in (({}, False), (store, True)):
+        write_inventory(bench.folder, OPENSTACK | {"infrastructure": cloud | more})
+        _, found = checks(bench, capsys)
+        assert ("key for the object store" in found) == said
+    assert "root user" in found["key for the object store"]["found"]
+    assert "not-for-anyone" not in json.dumps(found)
 
 
 def test_fix_installs_the_pinned_engine_into_the_cache(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -83,11 +83,15 @@ _SAID = {
 
 @dataclass(frozen=True)
 class Credentials:
-    """What was found, by variable. sources: kind of credential → where it came from; missing: sentences."""
+    """What was found, by variable. sources: kind of credential → where it came from; missing: sentences.
+
+    partly: for each of `missing`, where something of it is and what, by name alone.
+    """
 
     variables: Mapping[str, str] = field(repr=False)
     sources: Mapping[str, str]
     missing: tuple[str, ...]
+    partly: tuple[str, ...] = ()
 
     @property
     def secret_values(self) -> tuple[str, ...]:
@@ -121,10 +125,13 @@ def find_credentials(
     variables: dict[str, str] = {}
     sources: dict[str, str] = {}
     missing: list[str] = []
+    partly: list[str] = []
     for kind in (*_NEEDS[driver], *(("s3",) if state_in_s3 else ())):
         found, source = _of_environment(kind, given), "environment"
+        seen = {source: found}
         if not _suffices(kind, found | fixed):
             from_file, where = _of_file(kind, given, base, endpoint)
+            seen[where] = from_file
             if _suffices(kind, from_file | fixed):
                 found, source = from_file, where
         if _suffices(kind, found | fixed):
@@ -138,7 +145,8 @@ def find_credentials(
             sources[kind] = source
         else:
             missing.append(_SAID[kind])
-    return Credentials(variables, sources, tuple(missing))
+            partly.append("; ".join(f"{place}: {', '.join(sorted(names))}" for place, names in seen.items() if names))
+    return Credentials(variables, sources, tuple(missing), tuple(partly))
 
 
 def _suffices(kind: str, found: Mapping[str, str]) -> bool:

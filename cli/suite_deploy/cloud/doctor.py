@@ -10,12 +10,14 @@ import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from importlib import metadata
+from pathlib import Path
 from typing import Any, Literal
 
-from ..errors import CouldNotRun, SuiteError
+from ..errors import CouldNotRun, InvalidInput, SuiteError
 from ..model.deployment import Deployment
 from ..model.outputs import Progress
-from ..model.suite import Cloud, Ovh
+from ..model.suite import Cloud, Outscale, Ovh
+from ..paths import share_import
 from ..runners.process import capture, clean_environment
 from . import engine as engines
 from .credentials import Credentials
@@ -45,16 +47,22 @@ class Check:
         return self.status in ("missing", "wrong")
 
 
-def examine(deployment: Deployment | None) -> list[Check]:
-    """Look at everything a deployment needs; without one, at what any could need. Changes nothing."""
+def examine(deployment: Deployment | None, vault_password_file: Path | None = None) -> list[Check]:
+    """Look at everything a deployment needs; without one, at what any could need. Changes nothing.
+
+    vault_password_file: opens the suite's secrets, to see that it does; ANSIBLE_VAULT_PASSWORD_FILE when None.
+    """
     driver = deployment.driver if deployment else None
     checks = [_python(), _ansible(), _program("ssh", "Install it: apt-get install openssh-client"), _skopeo(driver)]
+    if deployment is not None:
+        checks.append(_secrets(deployment, vault_password_file))
     if driver in ("local", "existing"):
         checks.append(Check("engine", "not needed", f"the driver {driver} uses none"))
         return checks
-    checks += [_packages(driver), *_engine(driver)]
+    fixing = f"Run: suite-deploy doctor {deployment.given} --fix" if deployment else "Run: suite-deploy doctor --fix"
+    checks += [_packages(driver, fixing), *_engine(driver, fixing)]
     if deployment is not None:
-        checks += _cloud(deployment)
+        checks += [_public_key(deployment), *_cloud(deployment)]
     return checks
 
 
@@ -79,6 +87,54 @@ def _skopeo(driver: str | None) -> Check:
     return found if found.status == "ok" else Check("skopeo", "not needed", "not on PATH", found.next_step)
 
 
+def _secrets(deployment: Deployment, vault_password_file: Path | None) -> Check:
+    """Whether every secret that `up` wants is in the file, and the vault password opens them. Never a value."""
+    from ..secrets.ensure import missing as missing_of
+    from ..secrets.ensure import open_store, require
+
+    if deployment.is_local:
+        return Check("secrets", "not needed", "`up` makes what is missing on this machine")
+    wanted = deployment.secrets_wanted
+    try:
+        store = open_store(deployment, vault_password_file)
+        absent = missing_of(store, wanted)
+        if absent:
+            found = f"{store.path}: lacks {', '.join(one.name for one in absent)}"
+            return Check(
+                "secrets", "missing", found, _steps(lambda: require(store, absent, inventory=deployment.given))
+            )
+        if not wanted or store.password is None:
+            return Check("secrets", "ok", f"{store.path}: all {len(wanted)}; not opened, no vault password was given")
+        store[wanted[0].name].reveal()
+    except InvalidInput as error:
+        problem = error.problems[0]
+        where = f"{problem.file}: {problem.key}: " if problem.key else f"{problem.file}: "
+        return Check("secrets", "wrong", f"{where}{problem.found}", f"{problem.accepted} {problem.next_step}".strip())
+    except SuiteError as error:
+        return _wrong("secrets", error)
+    return Check("secrets", "ok", f"{store.path}: all {len(wanted)}, opened with {store.password.source}")
+
+
+def _steps(refuse: Callable[[], object]) -> str:
+    """The next steps of what a check raises, each once."""
+    try:
+        refuse()
+    except InvalidInput as error:
+        return " ".join(dict.fromkeys(problem.next_step for problem in error.problems))
+    return ""
+
+
+def _public_key(deployment: Deployment) -> Check:
+    """Whether the key that new hosts are told is there."""
+    spec = share_import("stacks.components.spec")
+    try:
+        spec.ssh_public_key(deployment)
+    except InvalidInput as error:
+        problem = error.problems[0]
+        return Check("SSH public key", "missing", problem.found, problem.next_step)
+    return Check("SSH public key", "ok", str(spec.public_key_file(deployment)))
+
+
 def _optional(driver: str | None, check: Check) -> Check:
     """Without an inventory what only clouds need is no fault."""
     if driver is None and check.bad:
@@ -86,28 +142,27 @@ def _optional(driver: str | None, check: Check) -> Check:
     return check
 
 
-def _packages(driver: str | None) -> Check:
+def _packages(driver: str | None, fixing: str) -> Check:
     names = [driver] if driver else list(MODULES)
     try:
         for name in names:
             provide(name, make=False)
     except CouldNotRun:
         absent = sorted({module for name in names for module in missing(name)})
-        step = "Run: suite-deploy doctor --fix"
-        return _optional(driver, Check("python packages of clouds", "missing", f"lacks {', '.join(absent)}", step))
+        return _optional(driver, Check("python packages of clouds", "missing", f"lacks {', '.join(absent)}", fixing))
     versions = ", ".join(f"{name} {metadata.version(name)}" for name in ("pulumi", "pulumi-policy"))
     return Check("python packages of clouds", "ok", versions)
 
 
-def _engine(driver: str | None) -> Iterator[Check]:
-    step = "Run: suite-deploy doctor --fix"
+def _engine(driver: str | None, fixing: str) -> Iterator[Check]:
     try:
         found = engines.find_engine()
     except CouldNotRun as error:
-        yield Check("engine", "wrong", str(error).splitlines()[0], step)
+        yield Check("engine", "wrong", str(error).splitlines()[0], fixing)
         return
     if found is None:
-        yield _optional(driver, Check("engine", "missing", "pulumi: neither on PATH nor in this product's cache", step))
+        absent = "pulumi: neither on PATH nor in this product's cache"
+        yield _optional(driver, Check("engine", "missing", absent, fixing))
         return
     where = f"{found.version}, {found.program} ({'on PATH' if found.where == 'PATH' else 'this product’s own'})"
     if not found.usable:
@@ -117,7 +172,7 @@ def _engine(driver: str | None) -> Iterator[Check]:
     yield Check("engine", "ok", where)
     yield _language(found)
     for plugin, version in engines.plugins_wanted(driver or "").items():
-        yield _plugin(found, plugin, version)
+        yield _plugin(found, plugin, version, fixing)
 
 
 def _language(found: engines.Engine) -> Check:
@@ -129,7 +184,7 @@ def _language(found: engines.Engine) -> Check:
     return Check("engine: Python programs", "missing", engines.LANGUAGE_HOST, step)
 
 
-def _plugin(found: engines.Engine, name: str, version: str) -> Check:
+def _plugin(found: engines.Engine, name: str, version: str, fixing: str = "") -> Check:
     title = f"engine: plugin {name}"
     ambient = shutil.which(f"pulumi-resource-{name}")
     if ambient:
@@ -137,12 +192,12 @@ def _plugin(found: engines.Engine, name: str, version: str) -> Check:
     try:
         listed = json.loads(_ask_engine(found, ["plugin", "ls", "--json"]) or "[]")
     except (CouldNotRun, ValueError) as error:
-        return Check(title, "wrong", str(error).splitlines()[0], "Run: suite-deploy doctor NAME --fix")
+        return Check(title, "wrong", str(error).splitlines()[0], fixing)
     versions = sorted(str(item.get("version", "")) for item in listed if item.get("name") == name)
     if version in versions:
         return Check(title, "ok", version)
     had = f"wanted {version}, there is {', '.join(versions) or 'none'}"
-    return Check(title, "missing", had, "Run: suite-deploy doctor NAME --fix, or it is fetched at the first use")
+    return Check(title, "missing", had, f"{fixing}, or it is fetched at the first use")
 
 
 def _ask_engine(found: engines.Engine, words: list[str], mirror: str | None = None) -> str:
@@ -167,8 +222,12 @@ def _cloud(deployment: Deployment) -> Iterator[Check]:
     for kind, source in credentials.sources.items():
         names = sorted(name for name in credentials.variables if _belongs(name, kind))
         yield Check(f"credentials: {kind}", "ok", f"{source}: {', '.join(names)}")
-    for sentence in credentials.missing:
-        yield Check("credentials", "missing", "", sentence)
+    for sentence, partly in zip(credentials.missing, credentials.partly, strict=True):
+        found = f"only {partly}" if partly else "none in the environment, nor in a file of the cloud's own tools"
+        yield Check("credentials", "missing", found, sentence)
+    if isinstance(infrastructure, Outscale) and infrastructure.object_store and "outscale" in credentials.sources:
+        said = "the object store takes OSC_ACCESS_KEY only when it is the key of the account's root user"
+        yield Check("key for the object store", "not checked", said, 'docs/operator/outscale.md, "Keys of buckets"')
     urls = {"cloud": room.auth_url(infrastructure)}
     if isinstance(infrastructure, Ovh):
         urls[_OWN] = f"{API[infrastructure.endpoint]}/auth/time"

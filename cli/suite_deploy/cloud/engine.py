@@ -84,20 +84,23 @@ def find_engine() -> Engine | None:
     return Engine(program, _version(program), "cache") if os.access(program, os.X_OK) else None
 
 
-def require_engine() -> Engine:
-    """The engine to use. Raises CouldNotRun, with the next step, when there is none or its version does not fit."""
+def require_engine(inventory: str = "NAME") -> Engine:
+    """The engine to use. inventory: how the operator calls it, for the next step.
+
+    Raises CouldNotRun, with that step, when there is none or its version does not fit.
+    """
     engine = find_engine()
     if engine is None:
         raise CouldNotRun(
             "the infrastructure engine (pulumi) is not installed: nothing was started.\n"
-            "  Run: suite-deploy doctor --fix   (installs the pinned version for you alone)\n"
+            f"  Run: suite-deploy doctor {inventory} --fix   (installs the pinned version for you alone)\n"
             "  Or put the official program on PATH; where downloads are not allowed: docs/operator/clouds.md."
         )
     if not engine.usable:
         oldest = ".".join(map(str, OLDEST))
         raise CouldNotRun(
             f"{engine.program}: version {engine.version} does not fit: {oldest} or a newer {OLDEST[0]}.x is needed.\n"
-            "  Upgrade it, or take it off PATH and run: suite-deploy doctor --fix"
+            "  Upgrade it, or take it off PATH and run: suite-deploy doctor {inventory} --fix"
         )
     return engine
 

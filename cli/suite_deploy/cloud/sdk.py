@@ -50,14 +50,16 @@ def provide(driver: str, *, make: bool = True) -> Path:
     if prefix is None:
         raise CouldNotRun(
             f"Python packages of the clouds are not installed ({', '.join(missing(driver))}).\n"
-            "  Run: suite-deploy doctor --fix. An installed package: pip install 'suite-deploy[cloud]'"
+            "  Run: suite-deploy doctor NAME --fix. An installed package: pip install 'suite-deploy[cloud]'"
         )
     site.addsitedir(str(prefix / "lib" / f"python3.{sys.version_info[1]}" / "site-packages"))
     importlib.invalidate_caches()
     _HOME["prefix"] = str(prefix)
     absent = missing(driver)
     if absent:
-        raise CouldNotRun(f"{prefix} lacks {', '.join(absent)}: remove that folder, then run suite-deploy doctor --fix")
+        raise CouldNotRun(
+            f"{prefix} lacks {', '.join(absent)}: remove that folder, then run suite-deploy doctor NAME --fix"
+        )
     return prefix
 
 

@@ -22,8 +22,9 @@ if TYPE_CHECKING:
 def command(name: str | None, repair: bool, unlock: bool, settings: Settings) -> None:
     """Look at what inventory NAME needs of this machine; without NAME, at what any inventory could need.
 
-    Engine, plugins, Python packages, Ansible, credentials (never their values), the way to the cloud, sign-in and
-    region. An engine on PATH is preferred to this product's own. Exit 3 when something stands in the way.
+    Engine, plugins, Python packages, Ansible, SSH key, secrets and credentials (never their values), the way to the
+    cloud, sign-in and region. An engine on PATH is preferred to this product's own. Exit 3 when something stands in
+    the way.
     """
     from ..cloud.doctor import examine, fix
     from ..errors import FoundFailures
@@ -49,7 +50,7 @@ def command(name: str | None, repair: bool, unlock: bool, settings: Settings) ->
     if repair:
         with stages.stage("getting what is missing") as progress:
             fix(deployment, progress)
-    checks = examine(deployment)
+    checks = examine(deployment, settings.vault_password_file)
     bad = [check for check in checks if check.bad]
     if settings.json:
         document = {"inventory": name, "ok": not bad, "checks": [vars(check) for check in checks]}
