@@ -84,6 +84,8 @@ def _uploaded(deployment: Deployment, wanted: OsImage, place: Place) -> pulumi.O
         opts=pulumi.ResourceOptions(
             provider=place.provider,
             custom_timeouts=PATIENCE,
+            # boot volumes may be clones of it, and then a cloud refuses to remove it; it is left to the operator
+            retain_on_delete=True,
             # another operator keeps the same file somewhere else
             ignore_changes=["localFilePath"],
         ),

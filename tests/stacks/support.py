@@ -38,6 +38,7 @@ class Registered:
     ignore_changes: tuple[str, ...]
     dependencies: tuple[str, ...]
     secret_outputs: tuple[str, ...]
+    retained: bool = False
 
 
 @dataclass
@@ -87,6 +88,7 @@ class Recorder(pulumi_mocks.MockMonitor):
                         ignore_changes=tuple(request.ignoreChanges),
                         dependencies=tuple(request.dependencies),
                         secret_outputs=tuple(request.additionalSecretOutputs),
+                        retained=request.retainOnDelete,
                     )
                 )
         return response

@@ -56,6 +56,7 @@ def run(make_inventory: MakeInventory, monkeypatch: pytest.MonkeyPatch) -> Any:
 def test_an_image_is_uploaded_as_what_it_is(run: Any, content: bytes, image: dict[str, str], wanted: str) -> None:
     (uploaded,) = run(content, **image).of("Image")
     assert uploaded.inputs["diskFormat"] == wanted
+    assert uploaded.retained, "boot volumes may be clones of it: a cloud refuses to remove what others stand on"
 
 
 @pytest.mark.parametrize(
