@@ -90,11 +90,18 @@ _KNOWN: tuple[tuple[re.Pattern[str], str, str], ...] = tuple(
             "  If the answer to a creation was lost, the cloud may hold one that this suite does not know of.",
         ),
         (
-            r"got 409 instead|HTTP 409|already exists|are named [^\n]*remove all but"
+            r"already exist|duplicate[- ](key|name|entry)|are named [^\n]*remove all but"
             r"|exists (with another|\([^)]*\) with)",
             "the cloud already has one of these, which this suite does not know of",
             "It may be of an earlier run whose answer was lost, or somebody else's. Look at it there.\n"
             "  If nobody uses it, remove it, then run the same command again.",
+        ),
+        (
+            r"got 409 instead|HTTP 409|\bin[- ]use\b|still (used|attached)|ResourceConflict|ResourceInUse",
+            "the cloud does not do that while something else uses it, or is in its way",
+            "What was made is recorded, and nothing has to be removed. The lines above name what is in use, or in the"
+            " way: wait for it to end, or free it there.\n"
+            "  Then run the same command again.",
         ),
         (
             r"cannot be deleted[^.]*protected|is protected",
@@ -102,6 +109,11 @@ _KNOWN: tuple[tuple[re.Pattern[str], str, str], ...] = tuple(
             "Take back the change that asks for it. On purpose, with the data: suite-deploy destroy NAME --with-data",
         ),
     )
+)
+#: the next step where nothing fits
+_UNKNOWN = (
+    "What was made is recorded. Run the same command again: it goes on from there. If it ends like this once more,\n"
+    "  see what is left to do and what the cloud says of it: suite-deploy preview NAME"
 )
 #: how a problem of the inventory begins, which says its own next step
 _PROBLEM = re.compile(r"^\S+\.ya?ml:\d+: ")
@@ -126,8 +138,7 @@ def explain(text: str, *, doing: str, log: Path | None = None, unlock: str = "")
         return text.strip()
     lines = [known[0] if known else f"the engine could not finish ({doing})"]
     lines += [f"  {line}" for line in said[:12]]
-    if known:
-        lines.append(f"  {known[1]}")
+    lines.append(f"  {known[1] if known else _UNKNOWN}")
     if log:
         lines.append(f"  The whole output: {log}")
     return "\n".join(lines)
