@@ -44,7 +44,8 @@ Mend = Callable[[], None]
 class Scene:
     """One suite on one cloud.
 
-    infrastructure, hosts, components, users: what the inventory says. said: all progress. secrets: nothing may repeat them.
+    infrastructure, hosts, components, users: what the inventory says. said: all progress. secrets: nothing may repeat
+    them.
     """
 
     driver = ""

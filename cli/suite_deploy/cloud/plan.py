@@ -61,6 +61,7 @@ _WORDS = {
     "flavorId": "flavor",
     "flavorName": "flavor",
     "vmType": "flavor",
+    "vlanId": "vlan",
     "availabilityZone": "zone",
     "subregionName": "zone",
     "imageId": "image",
