@@ -17,8 +17,6 @@ from stacks.outscale.place import Place
 from stacks.outscale.providers import Keypair, PublicIp, SecurityGroup, Vm, Volume, VolumeLink
 from stacks.outscale.providers.volume import device_on_host
 
-#: letters of /dev/xvd? for data volumes; a is the system's own disk
-LETTERS = "bcdefghijklmnopqrstuvwxyz"
 #: GiB and type of a system disk; said here, not left to the provider, so that quota and cost count it
 ROOT_SIZE, ROOT_TYPE = 20, "gp2"
 DESCRIPTION = "made by suite-deploy"
@@ -122,7 +120,7 @@ class HostGroup(pulumi.ComponentResource):
 class DataVolumes(pulumi.ComponentResource):
     """A volume and its link per host and kind. Output: devices, host → kind → path on the host."""
 
-    devices: Mapping[str, Mapping[str, str]]
+    devices: Mapping[str, Mapping[str, pulumi.Output[str]]]
 
     def __init__(
         self,
@@ -137,14 +135,13 @@ class DataVolumes(pulumi.ComponentResource):
         self._place, self._spec, self._encrypted = place, spec, encrypted
         self.devices = {
             host.name: {
-                kind: self._volume(host, kind, size, f"/dev/xvd{letter}", hosts[host.name].vm)
-                for letter, (kind, size) in zip(LETTERS, host.volumes.items(), strict=False)
+                kind: self._volume(host, kind, size, hosts[host.name].vm) for kind, size in host.volumes.items()
             }
             for host in spec.hosts
         }
         self.register_outputs({"devices": dict(self.devices)})
 
-    def _volume(self, host: HostSpec, kind: str, size: int, device: str, vm: Vm) -> str:
+    def _volume(self, host: HostSpec, kind: str, size: int, vm: Vm) -> pulumi.Output[str]:
         place = self._place
         volume = Volume(
             f"volume-{host.name}-{kind}",
@@ -155,16 +152,16 @@ class DataVolumes(pulumi.ComponentResource):
             volumeType=self._spec.volume_type or "gp2",
             encrypted=self._encrypted,
         )
-        VolumeLink(
+        link = VolumeLink(
             f"volume-link-{host.name}-{kind}",
             # a host that goes shuts down and lets go of its volumes by itself
             place.under(self, deleted_with=vm),
             **place.common(host.name, kind, "link"),
             volumeId=volume.id,
             vmId=vm.id,
-            deviceName=device,
         )
-        return device_on_host(device)
+        shown: pulumi.Output[str] = link.out("deviceName").apply(device_on_host)
+        return shown
 
 
 def group_name(place: Place, host: str) -> str:

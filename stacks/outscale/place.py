@@ -11,6 +11,7 @@ from typing import Any
 import pulumi
 
 from stacks.components.spec import StackSpec
+from stacks.outscale.providers.volume import LETTERS
 from suite_deploy.errors import InvalidInput, Problem
 from suite_deploy.model.deployment import Deployment
 from suite_deploy.model.suite import Outscale
@@ -50,7 +51,7 @@ class Place:
 
 
 def place_of(deployment: Deployment, spec: StackSpec, *, unprotect: bool) -> Place:
-    """The place of a deployment. Raises InvalidInput for zones of other regions, all at once."""
+    """The place of a deployment. Raises InvalidInput for zones of other regions and too many volumes, all at once."""
     infrastructure = deployment.suite.infrastructure
     assert isinstance(infrastructure, Outscale)
     region = infrastructure.region
@@ -62,6 +63,11 @@ def place_of(deployment: Deployment, spec: StackSpec, *, unprotect: bool) -> Pla
             key = f"infrastructure.hosts.{host.name}.zone"
             found = f"{host.zone!r} is no subregion of {region}."
             problems.append(Problem(where.file, where.line, key, found, f"Accepted: like {region}a"))
+        if len(host.volumes) > len(LETTERS):
+            where = deployment.place("infrastructure", "hosts", host.name, "volumes")
+            key = f"infrastructure.hosts.{host.name}.volumes"
+            found = f"{len(host.volumes)} volumes; a VM has device names for {len(LETTERS)}."
+            problems.append(Problem(where.file, where.line, key, found, "", "Spread them over more hosts."))
     if problems:
         raise InvalidInput(problems)
     store = infrastructure.object_store

@@ -170,17 +170,17 @@ class MemoryCloud(Realiser):
 
         A volume is detached first where it is not yet: by `resourceBlockStorageVolumeV3Delete` of the provider.
         """
-        gone = self.things[kept.id]
-        ends = [one for one in self.things.values() if one.type.endswith(":VolumeAttach")]
-        for one in ends:
-            server, volume = one.inputs["instanceId"], one.inputs["volumeId"]
-            if one is not gone and kept.id not in (server, volume):
-                continue
-            stopped = kept.id == server and gone.inputs.get("stopBeforeDestroy")
-            if server in self.things and volume in self.things and not stopped:
-                self.pulled.append(self.things[volume].name)
-            self.things = {id: thing for id, thing in self.things.items() if thing is not one}
-        self.things.pop(kept.id, None)
+        with self.lock:
+            gone = self.things[kept.id]
+            for id, one in list(self.things.items()):
+                server, volume = one.inputs.get("instanceId"), one.inputs.get("volumeId")
+                if not one.type.endswith(":VolumeAttach") or kept.id not in (id, server, volume):
+                    continue
+                stopped = kept.id == server and gone.inputs.get("stopBeforeDestroy")
+                if server in self.things and volume in self.things and not stopped:
+                    self.pulled.append(self.things[volume].name)
+                del self.things[id]
+            self.things.pop(kept.id, None)
 
     def _lost(self, method: str, path: str) -> ConnectionError:
         """As the real provider says it: the words of its language's HTTP client."""

@@ -48,9 +48,9 @@ class OutscaleRealiser(Realiser):
     def makes(self, type: str) -> bool:
         return type.startswith("pulumi-python:dynamic")
 
-    def check(self, asked: Asked) -> Inputs:
+    def check(self, asked: Asked, kept: Kept | None) -> Inputs:
         key = str(asked.inputs[PROVIDER_KEY])
-        inputs, failures = self._asked.check(key, _given(asked.inputs))
+        inputs, failures = self._asked.check(key, _given(asked.inputs), _given(kept.inputs) if kept else None)
         if failures:
             raise ValueError("; ".join(reason for _, reason in failures))
         return {**inputs, PROVIDER_KEY: key}

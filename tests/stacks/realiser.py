@@ -85,8 +85,8 @@ class Realiser:
         """A question of the program to a provider."""
         raise NotImplementedError
 
-    def check(self, asked: Asked) -> Inputs:
-        """The inputs as the provider takes them; raises for what can't be right."""
+    def check(self, asked: Asked, kept: Kept | None) -> Inputs:
+        """The inputs as the provider takes them; raises for what can't be right. kept: what there was."""
         return asked.inputs
 
     def find(self, kept: Kept) -> Inputs | None:

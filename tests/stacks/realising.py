@@ -275,8 +275,8 @@ class Run(pulumi.runtime.Mocks):
             self._inside.wait_for(lambda: not self._busy)
 
     def _brought(self, asked: Asked) -> tuple[str, Inputs]:
-        asked = Asked(**{**vars(asked), "inputs": self._realiser.check(asked)})
         kept = self.state.kept.get(asked.urn)
+        asked = Asked(**{**vars(asked), "inputs": self._realiser.check(asked, kept)})
         outs = self._realiser.find(kept) if kept else None
         if kept is None or outs is None:
             self.note("create", asked, None)

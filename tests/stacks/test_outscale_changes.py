@@ -10,9 +10,12 @@ from typing import Any, get_args
 import pytest
 import yaml
 
+from suite_deploy.errors import SuiteError
 from tests.stacks.outscale_double import Fault, faults
 from tests.stacks.outscale_double.bench import Bench, bench, inventory
 from tests.stacks.outscale_double.realise import Realised
+from tests.stacks.realising import RealisingStack
+from tests.stacks.scenes import SCENES
 from tests.stacks.test_outscale_realised import ONE_EACH, nothing_twice, up
 
 #: what may happen to any request; a `hang` is as long as clients wait, so it is asked of creations only
@@ -63,6 +66,47 @@ def test_a_fault_in_every_change_changes_nothing_in_the_end(stand: Bench, tmp_pa
     assert [vm["PublicIp"] for vm in stand.cloud.living("Vm") if vm.get("PublicIp")], "edge kept its address"
     up(realised, folder)
     assert set(realised.did) == {"same"}
+
+
+@pytest.mark.parametrize("kind", (None, *KINDS))
+def test_a_volume_that_comes_later_moves_no_other(stand: Bench, tmp_path: Path, kind: faults.Kind | None) -> None:
+    """Whatever its name: `grist` comes before the others in the alphabet."""
+    realised, folder = Realised(stand.engine), inventory(tmp_path, stand.server.endpoint)
+    up(realised, folder)
+    before, stops = _devices(stand), stand.server.count("StopVms")
+    assert sorted(before.values()) == ["/dev/xvdb", "/dev/xvdc"]
+    volumes = {"grist": "10GiB", "postgresql": "100GiB", "valkey": "10GiB"}
+    stand.server.faults = [Fault("LinkVolume", kind)] if kind else []
+    recorded = up(realised, changed(folder, hosts={"data-1": {"volumes": volumes}}))
+    assert realised.did == {"create": 2, "same": sum(realised.did.values()) - 2}
+    assert _devices(stand) == {**before, "agency-data-1-grist": "/dev/xvdd"}
+    assert stand.server.count("StopVms") == stops, "the host goes on"
+    (shown,) = [host["volumes"] for host in recorded.outputs["outputs"]["hosts"] if host["name"] == "data-1"]
+    assert shown == {
+        name.removeprefix("agency-data-1-"): f"/dev/disk/by-id/scsi-0QEMU_QEMU_HARDDISK_sd{device[-1]}"
+        for name, device in _devices(stand).items()
+    }
+    up(realised, folder)
+    assert set(realised.did) == {"same"}
+
+
+def test_a_volume_does_not_shrink(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with SCENES["outscale"](tmp_path, monkeypatch) as scene:
+        scene.up()
+        scene.hosts["data-1"]["volumes"]["postgresql"] = "5GiB"
+        with pytest.raises(SuiteError, match=r"can't become 5: volumes only grow|cannot become smaller"):
+            scene.up()
+        scene.hosts["data-1"]["volumes"]["postgresql"] = "10GiB"
+        scene.up()
+        assert set(RealisingStack.did.values()) == {"same"}
+
+
+def _devices(stand: Bench) -> dict[str, str]:
+    """Name of a data volume → its device, as the API shows them."""
+    return {
+        next(tag["Value"] for tag in item["Tags"] if tag["Key"] == "Name"): item["LinkedVolumes"][0]["DeviceName"]
+        for item in stand.cloud.living("Volume")
+    }
 
 
 @pytest.mark.parametrize("kind", KINDS)

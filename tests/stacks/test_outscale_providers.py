@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -16,7 +15,7 @@ from stacks.outscale.providers.net import NetProvider, SubnetProvider
 from stacks.outscale.providers.routes import RouteTableProvider
 from stacks.outscale.providers.security import SecurityGroupProvider
 from stacks.outscale.providers.vm import VmProvider
-from stacks.outscale.providers.volume import VolumeLinkProvider, VolumeProvider
+from stacks.outscale.providers.volume import VolumeProvider
 from tests.stacks.outscale_double import Fault
 from tests.stacks.outscale_double.bench import PUBLIC_KEY, REGION, Bench, bench
 from tests.stacks.outscale_double.engine import Made, Refused
@@ -127,10 +126,11 @@ def test_every_property_that_the_api_cannot_change_means_another_resource(tenant
         assert difference.replaces == (name,) and difference.delete_before_replace
 
 
-def test_another_endpoint_of_the_same_region_changes_nothing(tenant: Tenant) -> None:
+def test_another_endpoint_of_the_same_region_replaces_nothing(tenant: Tenant) -> None:
     made = tenant.group()
     news = {**tenant.properties("group", **tenant.of_group()), "endpoint": f"https://api.{REGION}.outscale.com/api/v1"}
-    assert not tenant.stand.engine.diff(SecurityGroupProvider(), made, {**made.outs, **news}).changes
+    difference = tenant.stand.engine.diff(SecurityGroupProvider(), made, {**made.outs, **news})
+    assert difference.changes and not difference.replaces, "the state gets the new one"
 
 
 def test_rules_are_exactly_the_declared_ones(tenant: Tenant) -> None:
@@ -274,60 +274,6 @@ def test_two_made_at_once_are_two_even_when_answers_are_lost(tenant: Tenant) -> 
     assert len(set(found)) == len(tenant.stand.cloud.living("PublicIp")) == 4
 
 
-def test_data_volumes_outlive_their_host(tenant: Tenant) -> None:
-    engine, given = tenant.stand.engine, tenant.of_vm()
-    host = engine.create(VmProvider(), given)
-    volume = tenant.make(VolumeProvider(), "data", subregionName=ZONE, size=10)
-    link = tenant.make(VolumeLinkProvider(), "link", volumeId=volume.id, vmId=host.id, deviceName="/dev/xvdb")
-    disk = {"DeviceName": "/dev/xvdb", "Bsu": {"VolumeId": volume.id, "DeleteOnVmDeletion": True}}
-    # what somebody may tick in a console
-    tenant.stand.cloud.carry_out("UpdateVm", {"VmId": host.id, "BlockDeviceMappings": [disk]})
-    engine.delete(VmProvider(), host)
-    assert [item["VolumeId"] for item in tenant.stand.cloud.living("Volume")] == [volume.id]
-    assert engine.read(VolumeLinkProvider(), link) is None
-
-
-def test_a_volume_is_never_pulled_from_a_running_host(tenant: Tenant) -> None:
-    """The double refuses that outright: the file system on it would be torn."""
-    engine = tenant.stand.engine
-    host = engine.create(VmProvider(), tenant.of_vm())
-    volume = tenant.make(VolumeProvider(), "data", subregionName=ZONE, size=10)
-    link = tenant.make(VolumeLinkProvider(), "link", volumeId=volume.id, vmId=host.id, deviceName="/dev/xvdb")
-    engine.delete(VolumeLinkProvider(), link)
-    (there,) = tenant.stand.cloud.living("Vm")
-    assert there["State"] == "running" and not there["BlockDeviceMappings"]
-
-
-def test_a_volume_that_somebody_moved_to_another_host_is_left_there_at_once(tenant: Tenant) -> None:
-    engine, given = tenant.stand.engine, tenant.of_vm()
-    host = engine.create(VmProvider(), given)
-    other = {**given, "tags": tenant.stand.common("app-2")["tags"]}
-    theirs = engine.create(VmProvider(), other)
-    volume = tenant.make(VolumeProvider(), "data", subregionName=ZONE, size=10)
-    link = tenant.make(VolumeLinkProvider(), "link", volumeId=volume.id, vmId=host.id, deviceName="/dev/xvdb")
-    carry_out = tenant.stand.cloud.carry_out
-    carry_out("StopVms", {"VmIds": [host.id]})
-    carry_out("UnlinkVolume", {"VolumeId": volume.id})
-    carry_out("LinkVolume", {"VolumeId": volume.id, "VmId": theirs.id, "DeviceName": "/dev/xvdc"})
-    begun = time.monotonic()
-    engine.delete(VolumeLinkProvider(), link)
-    assert time.monotonic() - begun < 5, "nothing to wait for: limits are in minutes"
-    (kept,) = tenant.stand.cloud.living("Volume")
-    assert [item["VmId"] for item in kept["LinkedVolumes"]] == [theirs.id]
-    assert tenant.stand.server.count("UnlinkVolume") == 0
-
-
-def test_a_volume_of_another_host_is_not_taken(tenant: Tenant) -> None:
-    engine, given = tenant.stand.engine, tenant.of_vm()
-    host = engine.create(VmProvider(), given)
-    volume = tenant.make(VolumeProvider(), "data", subregionName=ZONE, size=10)
-    tenant.make(VolumeLinkProvider(), "link", volumeId=volume.id, vmId=host.id, deviceName="/dev/xvdb")
-    with pytest.raises(Refused, match=f"is attached to {host.id}, not to i-other"):
-        tenant.make(VolumeLinkProvider(), "link2", volumeId=volume.id, vmId="i-other", deviceName="/dev/xvdb")
-    with pytest.raises(Refused, match="detach it first, nothing was removed"):
-        engine.delete(VolumeProvider(), volume)
-
-
 def test_volumes_grow_in_place_and_never_shrink(tenant: Tenant) -> None:
     provider, engine = VolumeProvider(), tenant.stand.engine
     given = tenant.properties("data", subregionName=ZONE, size=10)
@@ -390,3 +336,14 @@ def test_an_answer_that_comes_too_late_makes_no_second_one(tenant: Tenant) -> No
     tenant.stand.server.faults = [Fault("CreateVms", "hang"), Fault("CreateTags", "hang")]
     made = tenant.stand.engine.create(VmProvider(), given)
     assert [item["VmId"] for item in tenant.stand.cloud.living("Vm")] == [made.id]
+
+
+def test_another_address_of_the_api_is_recorded_and_replaces_nothing(tenant: Tenant) -> None:
+    engine = tenant.stand.engine
+    made = engine.create(VmProvider(), given := tenant.of_vm())
+    moved = {**given, "endpoint": given["endpoint"] + "/"}
+    difference = engine.diff(VmProvider(), made, moved)
+    assert difference.changes and not difference.replaces
+    now = engine.update(VmProvider(), made, moved)
+    assert now.outs["endpoint"] == moved["endpoint"] and not engine.diff(VmProvider(), now, moved).changes
+    assert tenant.stand.server.count("StopVms") == 0

@@ -117,7 +117,7 @@ class Provider(ResourceProvider, Generic[Given]):
     def inputs_of(self, properties: Mapping[str, Any]) -> set[str]:
         """Names of the inputs among properties."""
         known = {field.alias or name for name, field in self.inputs.model_fields.items()}
-        return known & set(properties) - self.ignored - {PROVIDER_KEY, "endpoint"}
+        return known & set(properties) - self.ignored - {PROVIDER_KEY}
 
     def same(self, name: str, old: Mapping[str, Any], new: Mapping[str, Any]) -> bool:
         """Whether a property is what it was; lists of this API have no order."""

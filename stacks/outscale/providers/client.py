@@ -93,7 +93,7 @@ class Client:
             try:
                 accounts = self.read("ReadAccounts").get("Accounts") or [{}]
             except ApiError as error:
-                if error.code == "1" or error.status != 401:
+                if not error.is_denied:
                     raise
                 accounts = [{}]
             _ACCOUNTS[place] = str(accounts[0].get("AccountId") or "")

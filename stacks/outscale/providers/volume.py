@@ -3,6 +3,9 @@
 
 from __future__ import annotations
 
+import re
+import threading
+from collections import defaultdict
 from collections.abc import Mapping
 from typing import Any, Literal
 
@@ -15,6 +18,12 @@ from .inputs import Inputs, has_unknown
 from .power import powered_off
 from .resource import OutscaleResource
 from .token import TokenProvider
+
+#: letters of /dev/xvd? for data volumes; a is the system's own disk
+LETTERS = "bcdefghijklmnopqrstuvwxyz"
+_DEVICE = re.compile(r"^/dev/(?:xvd|sd)([b-z])$")
+#: one VM's links are made one by one: each takes the first letter that is free
+_LINKING: dict[str, threading.Lock] = defaultdict(threading.Lock)
 
 
 class VolumeInputs(Inputs):
@@ -100,17 +109,18 @@ class VolumeProvider(TokenProvider[VolumeInputs]):
 
 
 class VolumeLinkInputs(Inputs):
-    """device_name: /dev/xvdb to /dev/xvdz; the host sees it below /dev/disk/by-id by that name."""
+    """Which volume, and which host it is for."""
 
     volume_id: str
     vm_id: str
-    device_name: str = Field(pattern=r"^/dev/xvd[b-z]$")
 
 
 class VolumeLinkProvider(Provider[VolumeLinkInputs]):
+    """The letter a volume gets is the first one free when it is linked, and stays: others that come or go move none."""
+
     kind = "volume link"
     inputs = VolumeLinkInputs
-    fixed = frozenset(("region", "volumeId", "vmId", "deviceName"))
+    fixed = frozenset(("region", "volumeId", "vmId"))
     # It has no tags of its own in the API.
     ignored = frozenset(("tags",))
     collection, filter, key = "Volumes", "VolumeIds", "VolumeId"
@@ -132,17 +142,30 @@ class VolumeLinkProvider(Provider[VolumeLinkInputs]):
         return live
 
     def make(self, client: Client, inputs: VolumeLinkInputs) -> Answer:
-        try:
-            client.settled(
-                lambda: client.read(
-                    "LinkVolume", VolumeId=inputs.volume_id, VmId=inputs.vm_id, DeviceName=inputs.device_name
-                )
-            )
-        except ApiError as error:
-            # A lost answer, sent again: the first one did it.
-            if not error.is_busy or self.find(client, inputs) is None:
-                raise
+        with _LINKING[inputs.vm_id]:
+            tried: set[str] = set()
+            while not self._linked(client, inputs, tried):
+                pass
         return {"VolumeId": inputs.volume_id}
+
+    def _linked(self, client: Client, inputs: VolumeLinkInputs, tried: set[str]) -> bool:
+        """Whether the volume is linked now; False where the letter was somebody else's, which `tried` remembers."""
+        letter = _free_letter(client, inputs.vm_id, tried)
+        wanted = {"VolumeId": inputs.volume_id, "VmId": inputs.vm_id, "DeviceName": f"/dev/xvd{letter}"}
+        try:
+            client.settled(lambda: client.read("LinkVolume", **wanted))
+        except ApiError as error:
+            if not error.is_busy:
+                raise
+            # A lost answer, sent again: the first one did it.
+            if self.find(client, inputs) is not None:
+                return True
+            if error.is_conflict:
+                tried.add(letter)
+                return False
+            if client.patiently(lambda: self.find(client, inputs)) is None:
+                raise
+        return True
 
     def known(self, client: Client, id_: str) -> Answer | None:
         live = super().known(client, id_)
@@ -178,9 +201,10 @@ class Volume(OutscaleResource, module="outscale", name="Volume"):
 
 
 class VolumeLink(OutscaleResource, module="outscale", name="VolumeLink"):
-    """A disk's place in a host."""
+    """A disk's place in a host; deviceName: as the API shows it, /dev/xvdb to /dev/xvdz."""
 
     provider = VolumeLinkProvider()
+    computed = ("deviceName",)
 
 
 def device_on_host(device_name: str) -> str:
@@ -189,6 +213,16 @@ def device_on_host(device_name: str) -> str:
     Source: outscale/osc-bsu-csi-driver, pkg/driver/node_test.go (/dev/xvdb is scsi-0QEMU_QEMU_HARDDISK_sdb).
     """
     return f"/dev/disk/by-id/scsi-0QEMU_QEMU_HARDDISK_sd{device_name.removeprefix('/dev/xvd')}"
+
+
+def _free_letter(client: Client, vm: str, tried: set[str]) -> str:
+    found = client.read("ReadVms", Filters={"VmIds": [vm]}).get("Vms") or [{}]
+    names = [str(disk.get("DeviceName")) for disk in found[0].get("BlockDeviceMappings") or ()]
+    taken = tried | {match[1] for name in names if (match := _DEVICE.match(name))}
+    free = [letter for letter in LETTERS if letter not in taken]
+    if not free:
+        raise OutscaleError(f"VM {vm} takes no more volumes: each of its {len(LETTERS)} device names is in use")
+    return free[0]
 
 
 def _link(live: Answer) -> Answer:
