@@ -73,7 +73,8 @@ class Outcome:
     failed: int = 0
     skipped: int = 0
     note: str = ""
-    skip_reasons: list[str] = field(default_factory=list)
+    #: why → which tests
+    skip_reasons: dict[str, list[str]] = field(default_factory=dict)
     #: seconds → test
     times: list[tuple[float, str]] = field(default_factory=list)
 
@@ -131,7 +132,7 @@ def read_report(report: Path, outcome: Outcome) -> None:
             outcome.failed += 1
         elif skipped is not None:
             outcome.skipped += 1
-            outcome.skip_reasons.append(f"{case.get('name')}: {skipped.get('message', '')}")
+            outcome.skip_reasons.setdefault(skipped.get("message", ""), []).append(str(case.get("name")))
         else:
             outcome.passed += 1
 
@@ -152,8 +153,9 @@ def print_summary(outcomes: list[Outcome], chosen: list[Lane]) -> None:
         if seconds >= 1:
             print(f"slowest: {seconds:7.1f} s  {test}")
     for outcome in outcomes:
-        for reason in outcome.skip_reasons:
-            print(f"skipped: {outcome.lane.name}: {reason}")
+        for reason, tests in outcome.skip_reasons.items():
+            which = tests[0] if len(tests) == 1 else f"{len(tests)} tests"
+            print(f"skipped: {outcome.lane.name}: {which}: {reason}")
     counts = [sum(getattr(outcome, name) for outcome in outcomes) for name in ("passed", "failed", "skipped")]
     print("{} passed, {} failed, {} skipped".format(*counts), flush=True)
 
