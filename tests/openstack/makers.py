@@ -245,6 +245,10 @@ class Makers:
             raise GivenUp(f"server {server.name}: {error}: {(server.fault or {}).get('message', '')}") from error
 
     def _remove_server(self, id_: str, inputs: Inputs) -> None:
+        """With stopBeforeDestroy, as the provider: first a shutdown from within, which writes out what is unwritten."""
+        if inputs.get("stopBeforeDestroy") and self.cloud.compute.get_server(id_).status == "ACTIVE":
+            self.cloud.compute.stop_server(id_)
+            until(lambda: self.cloud.compute.get_server(id_).status, "SHUTOFF")
         self.cloud.compute.delete_server(id_)
         until(lambda: self._there(self.cloud.compute.get_server)(id_, inputs), None)
 
@@ -268,6 +272,9 @@ class Makers:
         until(state, "available")
 
     def _remove_volume(self, id_: str, inputs: Inputs) -> None:
+        # a server that was removed leaves its volume a little later than itself
+        leaving = ("in-use", "detaching")
+        until(lambda: self.cloud.block_storage.get_volume(id_).status in leaving, False)
         self.cloud.block_storage.delete_volume(id_)
         until(lambda: self._there(self.cloud.block_storage.get_volume)(id_, inputs), None)
 
