@@ -7,6 +7,7 @@ import fcntl
 import io
 import os
 import pty
+import select
 import struct
 import termios
 import time
@@ -28,7 +29,11 @@ class Terminal:
         fcntl.ioctl(self.stream.fileno(), termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
 
     def read(self) -> str:
-        return os.read(self.master, 1_000_000).decode()
+        """All that was written; a terminal may hand it over in parts."""
+        parts = [os.read(self.master, 1_000_000)]
+        while select.select([self.master], [], [], 0.2)[0]:
+            parts.append(os.read(self.master, 1_000_000))
+        return b"".join(parts).decode()
 
 
 @pytest.fixture

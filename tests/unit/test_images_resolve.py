@@ -265,7 +265,7 @@ def test_a_double_pinned_by_a_test_is_pushed_from_the_cache(
 
 def test_elsewhere_a_missing_pin_names_the_command_that_makes_it(tmp_path: Path) -> None:
     deployment: Any = SimpleNamespace(
-        name="region-x",
+        given="region-x",
         images_lock=tmp_path / "images.lock.yml",
         suite=SimpleNamespace(images=SimpleNamespace(mirror=None)),
     )

@@ -20,6 +20,7 @@ SUMMARY: dict[str, Any] = {
     "verification": None,
     "changed": 0,
     "publish": [],
+    "released": [],
     "dns_records": [],
     "links": {"portal": "https://x/"},
     "ca": None,
