@@ -82,8 +82,7 @@ def test_each_input_is_compared_as_its_kind_says(engine: Engine, kind: str) -> N
         news = {**old, name: 20 if name in NUMBERS else f"after-{name}"}
         difference = engine.diff(provider, Made("id", old), news)
         assert difference.replaces == ((name,) if name in provider.fixed else ()), name
-        silent = provider.ignored | {"endpoint"}
-        assert difference.changes is (name not in silent), name
+        assert difference.changes is (name not in provider.ignored), name
 
 
 def test_whatever_somebody_deletes_is_seen_as_gone(stand: Bench, tmp_path: Path) -> None:
