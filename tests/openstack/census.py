@@ -40,7 +40,8 @@ def census(cloud: Any) -> Census:
         if rule.security_group_id in group_ids:
             ports_ = f"{rule.port_range_min}-{rule.port_range_max}"
             who = rule.remote_ip_prefix or rule.remote_group_id
-            made[rule.id] = f"rule {rule.security_group_id} {rule.direction} {rule.protocol} {ports_} {who}"
+            what = f"{rule.direction} {rule.ether_type} {rule.protocol} {ports_} {who}"
+            made[rule.id] = f"rule {rule.security_group_id} {what}"
     made |= {item.id: f"address {item.description}" for item in network.ips(project_id=project)}
     made |= {item.name: f"container {item.name}" for item in cloud.object_store.containers()}
     made |= {item["id"]: f"application credential {item['name']}" for item in applications}
