@@ -136,8 +136,9 @@ def test_without_an_engine_nothing_is_started(bench: Bench, monkeypatch: pytest.
 
 def test_an_engine_that_is_too_old_is_refused_with_the_version_needed(bench: Bench) -> None:
     bench.engine.script({"version": {"stdout": "v3.100.0\n"}})
-    with pytest.raises(CouldNotRun, match=r"3\.100\.0 does not fit: 3\.222\.0"):
+    with pytest.raises(CouldNotRun, match=r"3\.100\.0 does not fit: 3\.222\.0") as refused:
         bench.driver.preview()
+    assert f"suite-deploy doctor {bench.deployment.given} --fix" in str(refused.value)
 
 
 def test_a_state_of_another_user_is_said(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -100,7 +100,7 @@ def require_engine(inventory: str = "NAME") -> Engine:
         oldest = ".".join(map(str, OLDEST))
         raise CouldNotRun(
             f"{engine.program}: version {engine.version} does not fit: {oldest} or a newer {OLDEST[0]}.x is needed.\n"
-            "  Upgrade it, or take it off PATH and run: suite-deploy doctor {inventory} --fix"
+            f"  Upgrade it, or take it off PATH and run: suite-deploy doctor {inventory} --fix"
         )
     return engine
 
