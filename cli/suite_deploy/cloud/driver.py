@@ -25,7 +25,7 @@ from ..secrets.ensure import STACK_SECRETS, STACK_TOP_KEY, open_store, require
 from . import flavors, known, ovh_room, ownkeys, room, strays
 from .credentials import Credentials, find_credentials
 from .engine import Engine, require_engine
-from .plan import Step, opens_data, plan_items
+from .plan import Step, name_of, opens_data, plan_items
 from .record import writable, write
 from .release import LetGo, letting_go, require_let_go
 from .sdk import provide
@@ -190,7 +190,7 @@ class CloudDriver:
             f"{step.kind} {resource['id']} ({step.name})"
             for resource in left
             if resource.get("custom") and resource.get("protect") and not opens_data(resource["type"])
-            if (step := Step("keep", resource["type"], resource["urn"], resource["urn"].rpartition("::")[2]))
+            if (step := Step("keep", resource["type"], resource["urn"], name_of(resource["urn"])))
         )
 
     def unlock(self) -> None:

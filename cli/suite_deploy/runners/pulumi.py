@@ -26,6 +26,7 @@ from pulumi.automation.events import DiagnosticEvent, EngineEvent, StepEventMeta
 from ..cloud.engine import Engine
 from ..cloud.failures import explain, lock_owners, without_frames
 from ..cloud.plan import Step, add_guarded, kind_of, name_of, step_of
+from ..cloud.record import write
 from ..cloud.release import LetGo, change_protection, holds_data
 from ..errors import CouldNotRun
 from ..model.outputs import Progress
@@ -147,9 +148,7 @@ class EngineStack:
         """Names of resources whose creation an earlier run began and never saw the end of."""
         pending = (self._export().get("deployment") or {}).get("pending_operations") or []
         return [
-            str(item.get("resource", {}).get("urn", "")).rpartition("::")[2]
-            for item in pending
-            if item.get("type") == "creating"
+            name_of(str(item.get("resource", {}).get("urn", ""))) for item in pending if item.get("type") == "creating"
         ]
 
     def destroy(self, progress: Progress, *, with_data: bool) -> list[dict[str, Any]]:
@@ -195,7 +194,7 @@ class EngineStack:
         state = self._export()
         yield (state.get("deployment") or {}).get("resources") or []
         path = self.project.work / "release.json"
-        _write(path, json.dumps(state))
+        write(path, json.dumps(state), 0o600)
         try:
             self._plain(["stack", "import", "--file", str(path), "--stack", self.project.stack], doing)
         finally:
@@ -243,7 +242,7 @@ class EngineStack:
                     name = name_of(metadata.urn)
                     self.let_go[metadata.urn] = LetGo(kind_of(metadata.type), name, metadata.old.id)
                 if metadata.op.value in _DOING and not event.resource_pre_event.planning and not _let_go(metadata):
-                    progress(f"{_DOING[metadata.op.value]} {metadata.urn.rpartition('::')[2]}")
+                    progress(f"{_DOING[metadata.op.value]} {name_of(metadata.urn)}")
             elif event.diagnostic_event:
                 self._diagnostic(event.diagnostic_event)
             elif event.policy_event and event.policy_event.enforcement_level == "mandatory":
@@ -282,7 +281,7 @@ class EngineStack:
         if event.severity == "warning" and text and not event.ephemeral:
             self.warnings.append(text)
         if event.severity == "error":
-            name = (event.urn or "").rpartition("::")[2]
+            name = name_of(event.urn or "")
             guarded = _GUARDED.search(text)
             if guarded:
                 self._guarded.append(guarded["urn"])
@@ -301,7 +300,7 @@ class EngineStack:
         if self._stack is None:
             project = self.project
             project.work.mkdir(parents=True, exist_ok=True, mode=0o700)
-            _write(project.work / "Pulumi.yaml", _project_file(project))
+            write(project.work / "Pulumi.yaml", _project_file(project), 0o600)
             workspace = automation.LocalWorkspace(
                 work_dir=str(project.work),
                 pulumi_command=self._command,
@@ -338,14 +337,7 @@ def _write_settings(path: Path, project: Project, stack: automation.Stack) -> No
         said = providers.get("state") or {}
         content |= {name: said[key] for key, name in known_as.items() if said.get(key)}
     content["config"] = dict(project.config)
-    _write(path, yaml.safe_dump(content, sort_keys=True))
-
-
-def _write(path: Path, content: str) -> None:
-    temporary = path.with_name(path.name + ".tmp")
-    temporary.touch(mode=0o600)
-    temporary.write_text(content, encoding="utf-8")
-    temporary.replace(path)
+    write(path, yaml.safe_dump(content, sort_keys=True), 0o600)
 
 
 def _note_step(metadata: StepEventMetadata, steps: dict[str, Step]) -> None:
