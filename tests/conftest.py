@@ -1,11 +1,15 @@
 # SPDX-License-Identifier: MIT
-"""What all tests share: markers that say why a test cannot run here."""
+"""What all tests share: helpers whose asserts show values, markers that say why a test cannot run here."""
 
 from __future__ import annotations
 
 import os
+from pathlib import Path
 
 import pytest
+
+# folder by folder, before one is imported: pytest does so itself for test modules only
+pytest.register_assert_rewrite(*(f"tests.{path.name}" for path in Path(__file__).parent.iterdir() if path.is_dir()))
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
