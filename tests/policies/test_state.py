@@ -148,3 +148,28 @@ def test_without_a_state_the_command_says_where_to_get_one(tmp_path: Path, capsy
     inventory = copy_inventory("example-openstack-accepted", tmp_path)
     assert main(["policy", "analyze", str(inventory)]) == 1
     assert "pulumi stack export" in capsys.readouterr().err
+
+
+def test_the_suites_own_state_is_found_where_the_engine_keeps_it(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+    inventory = copy_inventory("example-openstack-accepted", tmp_path)
+    checkpoint = "engine/state/.pulumi/stacks/suite-openstack/region-x.json"
+    path = tmp_path / "state" / "suite-deploy" / "region-x" / checkpoint
+    path.parent.mkdir(parents=True)
+    for resources, status in (([], 0), ([resource("openstack:dns/zone:Zone", "z", {})], 3)):
+        latest = state(NETWORK, *resources)["deployment"]
+        path.write_text(json.dumps({"version": 3, "checkpoint": {"stack": "region-x", "latest": latest}}))
+        assert main(["policy", "analyze", str(inventory), "--on", "2026-09-15"]) == status
+        capsys.readouterr()
+
+
+def test_a_state_in_a_bucket_has_to_be_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    inventory = copy_inventory("example-openstack-accepted", tmp_path)
+    where = "https://s3.sbg.snc.example"
+    with (inventory / "suite.yml").open("a") as file:
+        file.write(f"state: {{s3: {{endpoint: '{where}', region: eu-west-sbg-snc, bucket: states}}}}\n")
+    assert main(["policy", "analyze", str(inventory)]) == 1
+    said = capsys.readouterr().err
+    assert "`state.s3`" in said and "--state" in said, said

@@ -10,13 +10,17 @@ from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
 from typing import Literal
+from urllib.parse import urlencode
 
 from ..errors import CouldNotRun
+from ..model.deployment import Deployment
 from ..paths import user_cache
 from ..runners.process import capture, clean_environment
 from .sdk import locked_version
 
 PROGRAM = "pulumi"
+#: folder of the suite's state that is the engine's own
+ENGINE = "engine"
 #: runs programs in Python; shipped beside the engine
 LANGUAGE_HOST = "pulumi-language-python"
 #: the first one that boots policy packs in Python without hanging
@@ -108,6 +112,38 @@ def require_engine(inventory: str = "NAME") -> Engine:
 def plugins_wanted(driver: str) -> dict[str, str]:
     """Provider plugin → version, as the Python packages want them; "" when nobody says. Empty: a driver without any."""
     return {plugin: _package_version(package) for plugin, package in PLUGINS.get(driver, ())}
+
+
+def project_name(deployment: Deployment) -> str:
+    """What the engine calls the program of this deployment; its stack is called like the suite."""
+    return f"suite-{deployment.driver}"
+
+
+def backend_url(deployment: Deployment) -> str:
+    """Where the engine keeps its state: a folder of the state directory, or the inventory's bucket; never a service."""
+    state = deployment.suite.state
+    if state and state.s3:
+        target = state.s3
+        options = {"endpoint": target.endpoint, "region": target.region, "s3ForcePathStyle": "true"}
+        return f"s3://{target.bucket}?{urlencode(options)}"
+    folder = _state_folder(deployment)
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    return f"file://{folder}"
+
+
+def state_file(deployment: Deployment) -> Path | None:
+    """The file that holds the state below `backend_url`, there or not; None where it is kept in a bucket.
+
+    Source of the layout: projectReferenceStore in https://github.com/pulumi/pulumi/blob/master/pkg/backend/diy/store.go
+    """
+    if deployment.suite.state and deployment.suite.state.s3:
+        return None
+    stacks = _state_folder(deployment) / ".pulumi" / "stacks"
+    return stacks / project_name(deployment) / f"{deployment.suite.suite}.json"
+
+
+def _state_folder(deployment: Deployment) -> Path:
+    return deployment.state_dir / ENGINE / "state"
 
 
 def _package_version(package: str) -> str:

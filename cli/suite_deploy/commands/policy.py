@@ -117,6 +117,7 @@ def analyze(
     """
     import os
 
+    from ..cloud.engine import state_file
     from ..errors import CouldNotRun, FoundFailures
     from ..model.loader import load
     from ..policy import collect_ambient
@@ -126,11 +127,10 @@ def analyze(
     from ..render.render import render
 
     deployment = load(name)
-    path = (
-        state or deployment.state_dir / ".pulumi" / "stacks" / f"suite-{deployment.driver}" / f"{deployment.name}.json"
-    )
+    path, step = state or state_file(deployment), "Export it (`pulumi stack export --file FILE`), name it with --state."
+    if path is None:
+        raise CouldNotRun(f"the engine's state is in the bucket of `state.s3`, and is not read from there. {step}")
     if not path.is_file():
-        step = "Export one (`pulumi stack export --file FILE`) and name it with --state."
         raise CouldNotRun(f"{path}: there is no state of an engine here. {step}")
     verdict = judge_deployment(
         deployment,
