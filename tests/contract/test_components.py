@@ -15,7 +15,7 @@ from suite_deploy.model.components import able_to_provide, describe, folder, slu
 from suite_deploy.model.deployment import Deployment
 from suite_deploy.model.loader import load
 from suite_deploy.render.render import render
-from suite_deploy.render.tree import PLACEHOLDER, RenderedTree
+from suite_deploy.render.tree import PLACEHOLDER, RenderedFile, RenderedTree
 
 SLUGS = slugs()
 #: what is rendered: instances instead of the component they are copies of
@@ -135,11 +135,17 @@ def test_every_secret_used_is_declared_and_every_declared_one_is_used(
     assert unused == set(), "a secret nobody reads"
 
 
+def units(tree: RenderedTree, slug: str) -> list[RenderedFile]:
+    """What Podman's generator reads of a component: its containers, of which there are some, and their network."""
+    found = [item for item in tree.files if item.component == slug and item.path.startswith("/etc/containers/")]
+    assert any(item.path.endswith(".container") for item in found), f"{slug} has no container to look at"
+    return found
+
+
 @pytest.mark.parametrize("slug", COPIES)
 def test_no_unit_holds_a_secret(slug: str, everything: tuple[Deployment, RenderedTree]) -> None:
-    for item in everything[1].files:
-        if item.component == slug and item.path.startswith("/etc/containers/"):
-            assert not item.secrets, f"{item.path} is readable by everyone"
+    for item in units(everything[1], slug):
+        assert not item.secrets, f"{item.path} is readable by everyone"
 
 
 @pytest.mark.parametrize("slug", COPIES)
@@ -151,8 +157,7 @@ def test_files_with_secrets_are_readable_by_one_user_only(
             assert item.mode == "0400", item.path
 
 
-@pytest.mark.parametrize("slug", COPIES)
-def test_no_secret_stands_in_a_variable_of_ansible(slug: str, everything: tuple[Deployment, RenderedTree]) -> None:
+def test_no_secret_stands_in_a_variable_of_ansible(everything: tuple[Deployment, RenderedTree]) -> None:
     _, tree = everything
     assert not PLACEHOLDER.search(str(tree.host_vars) + str(tree.all_vars))
 
@@ -186,8 +191,8 @@ def test_containers_hold_no_capability_and_a_read_only_root_unless_declared(
     slug: str, everything: tuple[Deployment, RenderedTree]
 ) -> None:
     item = everything[0].components[slug].description
-    for file in everything[1].files:
-        if file.component == slug and file.path.endswith(".container"):
+    for file in units(everything[1], slug):
+        if file.path.endswith(".container"):
             assert "DropCapability=all" in file.content
             assert "NoNewPrivileges=true" in file.content
             assert re.search(r"^UIDMap=0:\d{7,}:65536$", file.content, re.M)
@@ -201,10 +206,13 @@ def test_containers_hold_no_capability_and_a_read_only_root_unless_declared(
 def test_ports_are_published_on_loopback_only_when_edge_is_here(
     slug: str, everything: tuple[Deployment, RenderedTree]
 ) -> None:
-    for file in everything[1].files:
-        if file.component == slug:
-            published = re.findall(r"^PublishPort=(\S+)$", file.content, re.M)
-            assert all(port.startswith("127.0.0.1:") for port in published), published
+    text = "\n".join(file.content for file in units(everything[1], slug))
+    published = re.findall(r"^PublishPort=(\S+)$", text, re.M)
+    assert all(port.startswith("127.0.0.1:") for port in published), published
+    item = everything[0].components[slug].description
+    routed = [item.services[route.to] for route in item.routes if route.to in item.services]
+    reached = {str(service.port) for service in routed if service.network == "own"}
+    assert reached <= {port.rpartition(":")[2] for port in published}, "edge reaches what nobody published"
 
 
 @pytest.mark.parametrize("slug", COPIES)
