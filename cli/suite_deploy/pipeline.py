@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from .drivers import driver_for
 from .errors import CouldNotRun, FoundFailures, InvalidInput, Problem
+from .files import write_whole
 from .model.deployment import Deployment
 from .model.immutable import record_immutables
 from .model.outputs import Progress, StackOutputs
@@ -96,7 +97,7 @@ def open_secrets(session: Session) -> SecretStore:
     certificate = store["suite.ca_cert"].reveal()
     _refuse_names_the_authority_may_not_sign(deployment, certificate)
     authority = session.state / AUTHORITY
-    authority.write_text(certificate)
+    write_whole(authority, certificate, 0o644)
     authority.chmod(0o644)
     return store
 
@@ -251,16 +252,13 @@ def converge_hosts(session: Session, tree: RenderedTree, store: SecretStore, pro
 
 def record_run(session: Session, content: Mapping[str, Any]) -> None:
     """Keep what the last run came to, for `status`; holds no secret."""
-    path = session.state / RUN_RECORD
-    temporary = path.with_suffix(".tmp")
-    temporary.write_text(json.dumps(content, indent=2, sort_keys=True) + "\n")
-    temporary.replace(path)
+    write_whole(session.state / RUN_RECORD, json.dumps(content, indent=2, sort_keys=True) + "\n", 0o644)
 
 
 def last_run(state: Path) -> dict[str, Any]:
     """What the last successful `up` recorded; empty when there was none."""
     try:
-        return dict(json.loads((state / RUN_RECORD).read_text()))
+        return dict(json.loads((state / RUN_RECORD).read_text(encoding="utf-8")))
     except FileNotFoundError:
         return {}
     except (OSError, ValueError) as error:

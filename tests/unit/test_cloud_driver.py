@@ -10,7 +10,8 @@ import pytest
 import yaml
 
 from suite_deploy import main
-from suite_deploy.cloud.driver import CloudDriver, backend_url
+from suite_deploy.cloud.driver import CloudDriver
+from suite_deploy.cloud.engine import backend_url
 from suite_deploy.errors import CouldNotRun, InvalidInput
 from suite_deploy.model.loader import load
 from suite_deploy.secrets.ensure import open_store
@@ -145,7 +146,7 @@ def test_a_state_of_another_user_is_said(bench: Bench, monkeypatch: pytest.Monke
     def denied(*given: object) -> None:
         raise PermissionError(13, "Permission denied", "/state/engine/pack/PulumiPolicy.yaml.tmp")
 
-    monkeypatch.setattr("suite_deploy.cloud.driver.write", denied)
+    monkeypatch.setattr("suite_deploy.cloud.driver.write_whole", denied)
     with pytest.raises(
         CouldNotRun, match=rf"PulumiPolicy(.|\n)*Permission denied(.|\n)*{bench.state}, is of another user"
     ):

@@ -167,6 +167,17 @@ def test_no_secret_is_in_an_error_or_in_the_log(bench: Bench) -> None:
     assert log.stat().st_mode & 0o777 == 0o600
 
 
+def test_a_log_that_is_somebody_elses_is_refused_before_the_engine_changes_anything(bench: Bench) -> None:
+    log = bench.state / "logs" / "engine.log"
+    log.parent.mkdir(parents=True)
+    log.symlink_to(bench.state / "elsewhere")
+    bench.engine.script(bench.up_script())
+    with pytest.raises(CouldNotRun, match=f"{log}: the log cannot be written"):
+        bench.driver.apply(lambda text: None)
+    assert not [words for words in bench.engine.words() if words[0] in ("up", "preview")]
+    assert not (bench.state / "elsewhere").exists()
+
+
 def test_what_an_earlier_run_was_cut_off_at_is_said(bench: Bench) -> None:
     pending = [{"type": "creating", "resource": {"urn": urn("a:b:C", "host-one")}}]
     exported = {"deployment": {"pending_operations": pending}}

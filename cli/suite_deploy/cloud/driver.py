@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import yaml
 
 from ..errors import CouldNotRun
+from ..files import writable, write_whole
 from ..model.deployment import Component, Deployment
 from ..model.immutable import RECORD
 from ..model.outputs import PlanItem, Progress, StackOutputs
@@ -23,10 +24,9 @@ from ..render.inventory import SSH_CONFIG, ssh_config
 from ..runners.process import clean_environment
 from ..secrets.ensure import STACK_SECRETS, STACK_TOP_KEY, open_store, require
 from . import flavors, known, ovh_room, ownkeys, room, strays
-from .credentials import Credentials, find_credentials
-from .engine import Engine, require_engine
+from .credentials import Credentials, find_credentials, without_files
+from .engine import ENGINE, Engine, backend_url, project_name, require_engine
 from .plan import Step, name_of, opens_data, plan_items
-from .record import writable, write
 from .release import LetGo, letting_go, require_let_go
 from .sdk import provide
 
@@ -40,7 +40,6 @@ STATE_KEY = "suite.engine_passphrase"
 OUTPUTS = "outputs.json"
 #: there from the first creation of an `up` until its outputs are recorded
 UNFINISHED = "unfinished"
-ENGINE = "engine"
 KNOWN_HOSTS = "known_hosts"
 #: export of a program that could not do everything in one run
 AGAIN = "again"
@@ -116,7 +115,7 @@ class CloudDriver:
         self._write_secrets(exports)
         progress("waiting for the hosts to answer")
         self._meet_hosts(outputs, progress)
-        write(self.state / OUTPUTS, outputs.to_json(), 0o644)
+        write_whole(self.state / OUTPUTS, outputs.to_json(), 0o644)
         self._open_buckets(stack, progress)
         (self.state / UNFINISHED).unlink(missing_ok=True)
         return outputs
@@ -139,8 +138,8 @@ class CloudDriver:
                 " use, remove it there"
             )
         if self._chosen:
-            write(self.state / FLAVORS, flavors.remembered(self.state, self._chosen), 0o644)
-        write(self.state / UNFINISHED, "", 0o644)
+            write_whole(self.state / FLAVORS, flavors.remembered(self.state, self._chosen), 0o644)
+        write_whole(self.state / UNFINISHED, "", 0o644)
         try:
             stack.up(progress)
         finally:
@@ -231,7 +230,7 @@ class CloudDriver:
         if self._chosen:
             config["suite:flavors"] = json.dumps(self._chosen, sort_keys=True)
         project = Project(
-            name=f"suite-{driver}",
+            name=project_name(self.deployment),
             stack=suite.suite,
             program=resource_root() / "stacks" / driver,
             work=self.state / ENGINE / driver,
@@ -270,17 +269,18 @@ class CloudDriver:
         if suite.engine.plugins:
             # A narrower pattern that does not fit would be passed over without a word.
             own["PULUMI_PLUGIN_DOWNLOAD_URL_OVERRIDES"] = f".*={suite.engine.plugins}"
-        return clean_environment(own | dict(credentials.variables), allow=("PULUMI_HOME",))
+        own |= credentials.variables | without_files(self.state / ENGINE)
+        return clean_environment(own, allow=("PULUMI_HOME",))
 
     def _pack(self, prefix: Path) -> Path:
         """The policy pack with this run's own Python environment: its folder in the product may be read only."""
         folder = self.state / ENGINE / "pack"
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         runtime = {"name": "python", "options": {"toolchain": "pip", "virtualenv": str(prefix)}}
-        write(folder / "PulumiPolicy.yaml", yaml.safe_dump({"runtime": runtime, "version": "0.1.0"}), 0o600)
+        write_whole(folder / "PulumiPolicy.yaml", yaml.safe_dump({"runtime": runtime, "version": "0.1.0"}), 0o600)
         source = resource_root() / "policies" / "pack" / "__main__.py"
         code = f"import runpy\n\nrunpy.run_path({str(source)!r}, run_name='__main__')\n"
-        write(folder / "__main__.py", code, 0o600)
+        write_whole(folder / "__main__.py", code, 0o600)
         return folder
 
     # results
@@ -314,14 +314,14 @@ class CloudDriver:
         secrets = share_import("stacks.components.outputs").read_secrets(exports)
         path = self.state / STACK_SECRETS
         if secrets:
-            write(path, yaml.safe_dump({STACK_TOP_KEY: dict(secrets)}), 0o600)
+            write_whole(path, yaml.safe_dump({STACK_TOP_KEY: dict(secrets)}), 0o600)
         else:
             path.unlink(missing_ok=True)
 
     def _meet_hosts(self, outputs: StackOutputs, progress: Progress) -> None:
         """Wait for SSH and learn the keys of hosts never met before; a known host with another key is refused."""
         path = self.state / SSH_CONFIG
-        write(path, ssh_config(self.state, outputs), 0o600)
+        write_whole(path, ssh_config(self.state, outputs), 0o600)
         reach = share_import("stacks.components.reach")
         reach.wait_for_ssh(path, outputs.hosts, progress, FIRST_BOOT)
 
@@ -384,17 +384,3 @@ def find_driver_credentials(deployment: Deployment) -> Credentials:
         endpoint=ovh.endpoint if ovh else "",
         state_in_s3=bool(state and state.s3),
     )
-
-
-def backend_url(deployment: Deployment) -> str:
-    """Where the engine keeps its state: a folder of the state directory, or the inventory's bucket; never a service."""
-    from urllib.parse import urlencode
-
-    state = deployment.suite.state
-    if state and state.s3:
-        target = state.s3
-        options = {"endpoint": target.endpoint, "region": target.region, "s3ForcePathStyle": "true"}
-        return f"s3://{target.bucket}?{urlencode(options)}"
-    folder = deployment.state_dir / ENGINE / "state"
-    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-    return f"file://{folder}"

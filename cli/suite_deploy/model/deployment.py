@@ -115,7 +115,7 @@ class Deployment:
     secrets_file: Path
     images_lock: Path
     waivers_file: Path
-    #: notices that do not stop anything (an unknown optional, a derived value worth knowing)
+    #: key of the inventory → file and line it was written at
     places: Mapping[tuple[Hashable, ...], Place] = field(default_factory=dict, repr=False)
     #: values of the schema whose feature this version lacks: `check` shows them, `up` refuses
     not_in_this_version: tuple[Problem, ...] = ()

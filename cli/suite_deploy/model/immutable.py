@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..errors import CouldNotRun, Problem
+from ..files import write_whole
 from .yamlfile import dotted
 
 if TYPE_CHECKING:
@@ -64,14 +65,12 @@ def record_immutables(deployment: Deployment) -> None:
     recorded = _read(path)
     wanted = {key: value for key, (_, value, _) in immutables(deployment).items()} | recorded
     if wanted != recorded:
-        temporary = path.with_suffix(".tmp")
-        temporary.write_text(json.dumps(wanted, indent=2, sort_keys=True) + "\n")
-        temporary.replace(path)
+        write_whole(path, json.dumps(wanted, indent=2, sort_keys=True) + "\n", 0o644)
 
 
 def _read(path: Path) -> dict[str, str]:
     try:
-        return dict(json.loads(path.read_text()))
+        return dict(json.loads(path.read_text(encoding="utf-8")))
     except (FileNotFoundError, PermissionError):
         return {}
     except (OSError, ValueError) as error:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from .. import __version__
+from ..files import write_whole
 from .clock import in_force
 from .findings import Finding
 from .register import Register
@@ -149,7 +150,4 @@ def bundle(
 
 def write(evidence: Mapping[str, Any], path: Path) -> None:
     """Write the evidence as JSON, all or nothing. Raises OSError."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(path.name + ".tmp")
-    temporary.write_text(json.dumps(evidence, indent=2, ensure_ascii=False, sort_keys=True) + "\n", encoding="utf-8")
-    temporary.replace(path)
+    write_whole(path, json.dumps(evidence, indent=2, ensure_ascii=False, sort_keys=True) + "\n", 0o644)

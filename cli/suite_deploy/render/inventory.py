@@ -10,6 +10,7 @@ from typing import Any
 
 import yaml
 
+from ..files import write_whole
 from ..model.outputs import HostOutput, StackOutputs
 from ..paths import resource_root
 from .tree import RenderedTree
@@ -140,8 +141,4 @@ def ssh_config(state: Path, outputs: StackOutputs) -> str:
 
 
 def _write(path: Path, content: str) -> None:
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    temporary = path.with_name(path.name + ".tmp")
-    temporary.touch(mode=0o600)
-    temporary.write_text(content)
-    os.replace(temporary, path)
+    write_whole(path, content, 0o600, folder_mode=0o700)

@@ -5,12 +5,13 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+
+from ..files import write_whole
 
 #: how a secret stands in a rendered file; the host fills it in
 PLACEHOLDER = re.compile(r"@secret:([a-z0-9][a-z0-9._-]*)@")
@@ -99,11 +100,8 @@ class RenderedTree:
         for host in {item.host for item in self.files}:
             wanted[directory / host / "manifest.json"] = json.dumps(self.manifest(host), indent=1) + "\n"
         for path, content in wanted.items():
-            path.parent.mkdir(parents=True, exist_ok=True)
-            if not path.is_file() or path.read_text() != content:
-                temporary = path.with_name(path.name + ".tmp")
-                temporary.write_text(content)
-                os.replace(temporary, path)
+            if not path.is_file() or path.read_text(encoding="utf-8") != content:
+                write_whole(path, content, 0o644)
         for path in sorted(directory.rglob("*"), reverse=True):
             if path.is_dir():
                 if not any(path.iterdir()):

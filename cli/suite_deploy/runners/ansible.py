@@ -24,7 +24,7 @@ class Converged:
     changed: dict[str, list[str]] = field(default_factory=dict)
     failures: list[str] = field(default_factory=list)
     tasks: int = 0
-    #: seconds per role or play, most expensive first
+    #: whether the playbook ended with status 0
     ok: bool = False
 
     @property

@@ -12,7 +12,7 @@ import subprocess
 import threading
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, BinaryIO
 
 from pulumi import automation
 from pulumi.automation.errors import create_command_error
@@ -20,7 +20,7 @@ from semver import VersionInfo
 
 from ..cloud.engine import Engine
 from ..model.outputs import Progress
-from .process import GRACE, stop
+from .process import GRACE, private_log, stop
 
 #: commands whose output is kept in the log: the others print secrets or nothing worth keeping
 _LOGGED = ("up", "preview", "destroy", "refresh")
@@ -55,6 +55,8 @@ class EngineCommand(automation.PulumiCommand):
         """Run one command of the engine. Raises the SDK's CommandError; KeyboardInterrupt after a stop."""
         environment = {**self._environment, **additional_env, "PULUMI_AUTOMATION_API": "true"}
         log = self._log if args and args[0] in _LOGGED else None
+        # Before the engine starts: a reader that cannot write would let it wait for ever.
+        sinks = [private_log(log) if log else None for _ in range(2)]
         child = subprocess.Popen(
             [self.command, "--non-interactive", *args],
             cwd=cwd,
@@ -67,8 +69,10 @@ class EngineCommand(automation.PulumiCommand):
         )
         texts: tuple[list[str], list[str]] = ([], [])
         readers = [
-            threading.Thread(target=self._read, args=(stream, kept, callback, log), daemon=True)
-            for stream, kept, callback in ((child.stdout, texts[0], on_output), (child.stderr, texts[1], on_error))
+            threading.Thread(target=self._read, args=(stream, kept, callback, sink), daemon=True)
+            for stream, kept, callback, sink in zip(
+                (child.stdout, child.stderr), texts, (on_output, on_error), sinks, strict=True
+            )
             if stream
         ]
         for reader in readers:
@@ -103,9 +107,8 @@ class EngineCommand(automation.PulumiCommand):
                 )
 
     def _read(
-        self, stream: IO[bytes], kept: list[str], callback: Callable[[str], Any] | None, log: Path | None
+        self, stream: IO[bytes], kept: list[str], callback: Callable[[str], Any] | None, sink: BinaryIO | None
     ) -> None:
-        sink = _private(log) if log else None
         try:
             for line in stream:
                 text = line.decode("utf-8", "replace").rstrip()
@@ -113,14 +116,8 @@ class EngineCommand(automation.PulumiCommand):
                 if callback:
                     callback(text)
                 if sink:
-                    sink.write(self._redact(text) + "\n")
+                    sink.write(self._redact(text).encode("utf-8", "replace") + b"\n")
         finally:
             stream.close()
             if sink:
                 sink.close()
-
-
-def _private(path: Path) -> IO[str]:
-    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW, 0o600)
-    return os.fdopen(descriptor, "a", encoding="utf-8", buffering=1)

@@ -97,7 +97,7 @@ def run(
     tail: deque[str] = deque(maxlen=TAIL_LINES)
     started = time.monotonic()
     with ExitStack() as stack:
-        sink = stack.enter_context(_private_log(log)) if log else None
+        sink = stack.enter_context(private_log(log)) if log else None
         source = stack.enter_context(memory_file(stdin)) if stdin is not None else subprocess.DEVNULL
         child = _start(words, environment, directory, source, pass_fds)
         stack.callback(_close, child)
@@ -255,16 +255,18 @@ def _text(line: bytes) -> str:
     return line.decode("utf-8", "replace").rstrip("\r")
 
 
-@contextmanager
-def _private_log(path: Path) -> Iterator[BinaryIO]:
+def private_log(path: Path) -> BinaryIO:
+    """A log opened to be added to, its owner's alone (mode 0600), as its folder if it has to be made (0700).
+
+    Raises CouldNotRun when it cannot be written.
+    """
     try:
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW, 0o600)
         os.fchmod(descriptor, 0o600)
     except OSError as error:
         raise CouldNotRun(f"{path}: the log cannot be written: {error.strerror}") from error
-    with os.fdopen(descriptor, "ab", buffering=0) as sink:
-        yield sink
+    return os.fdopen(descriptor, "ab", buffering=0)
 
 
 def _not_started(words: Sequence[str], error: OSError) -> str:

@@ -26,9 +26,9 @@ from pulumi.automation.events import DiagnosticEvent, EngineEvent, StepEventMeta
 from ..cloud.engine import Engine
 from ..cloud.failures import explain, lock_owners, without_frames
 from ..cloud.plan import Step, add_guarded, kind_of, name_of, step_of
-from ..cloud.record import write
 from ..cloud.release import LetGo, change_protection, holds_data
 from ..errors import CouldNotRun
+from ..files import write_whole
 from ..model.outputs import Progress
 from .engine_process import EngineCommand
 
@@ -194,7 +194,7 @@ class EngineStack:
         state = self._export()
         yield (state.get("deployment") or {}).get("resources") or []
         path = self.project.work / "release.json"
-        write(path, json.dumps(state), 0o600)
+        write_whole(path, json.dumps(state), 0o600)
         try:
             self._plain(["stack", "import", "--file", str(path), "--stack", self.project.stack], doing)
         finally:
@@ -300,7 +300,7 @@ class EngineStack:
         if self._stack is None:
             project = self.project
             project.work.mkdir(parents=True, exist_ok=True, mode=0o700)
-            write(project.work / "Pulumi.yaml", _project_file(project), 0o600)
+            write_whole(project.work / "Pulumi.yaml", _project_file(project), 0o600)
             workspace = automation.LocalWorkspace(
                 work_dir=str(project.work),
                 pulumi_command=self._command,
@@ -337,7 +337,7 @@ def _write_settings(path: Path, project: Project, stack: automation.Stack) -> No
         said = providers.get("state") or {}
         content |= {name: said[key] for key, name in known_as.items() if said.get(key)}
     content["config"] = dict(project.config)
-    write(path, yaml.safe_dump(content, sort_keys=True), 0o600)
+    write_whole(path, yaml.safe_dump(content, sort_keys=True), 0o600)
 
 
 def _note_step(metadata: StepEventMetadata, steps: dict[str, Step]) -> None:
