@@ -61,6 +61,11 @@ def failing(given: Verdict, *, blocking: bool = False) -> set[str]:
     return {item.rule for item in given.findings if item.status is Status.FAIL and (item.is_blocking or not blocking)}
 
 
+def with_status(given: Verdict, status: Status) -> tuple[Finding, ...]:
+    """Findings of one status, in report order."""
+    return tuple(finding for finding in given.findings if finding.status is status)
+
+
 def find(given: Verdict, rule: str, target: str | None = None) -> Finding:
     """The first finding of a rule that is no pass."""
     return next(

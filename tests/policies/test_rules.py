@@ -19,7 +19,7 @@ from suite_deploy.policy.rule import Clause, Rule
 from suite_deploy.policy.ruleset import RuleSet
 from suite_deploy.policy.subject import Subject
 
-from .support import subject, verdict
+from .support import subject, verdict, with_status
 
 RULES = ruleset.load()
 #: mandatory, advisory, off in the order fr-snc fr-hds eu-strict eu, as decided
@@ -85,7 +85,7 @@ def test_folders_are_called_like_their_rules() -> None:
 def test_a_rule_that_cannot_judge_fails_the_run_in_every_profile(check: Callable[..., object]) -> None:
     for profile in profiles.names():
         found = verdict_of(subject(suite={"profile": profile}), one_rule(check))
-        assert found.with_status(Status.ERROR), profile
+        assert with_status(found, Status.ERROR), profile
         assert found.blocking, profile
         assert found.blocking_converge, profile
 
@@ -95,7 +95,7 @@ def test_one_rule_that_cannot_judge_fails_a_run_of_good_ones(check: Callable[...
     (broken,) = one_rule(check).rules
     others = tuple(rule for rule in RULES.rules if rule.id != broken.id)
     found = verdict_of(subject(), RuleSet((*others, broken)))
-    assert [item.rule for item in found.with_status(Status.ERROR)] == [broken.id]
+    assert [item.rule for item in with_status(found, Status.ERROR)] == [broken.id]
     assert found.blocking
 
 

@@ -15,7 +15,7 @@ from suite_deploy.policy.findings import Status
 from suite_deploy.policy.waivers import WaiverUse, add_months, from_entry, read
 from suite_deploy.report.findings import render
 
-from .support import failing, find, subject, verdict
+from .support import failing, find, subject, verdict, with_status
 
 WAIVER = {
     "rule": "NET-001",
@@ -137,8 +137,8 @@ def test_an_error_is_never_waived() -> None:
     from suite_deploy.policy.judging import verdict_of
 
     found = verdict_of(subject(), rules, waiver(target="rule"))
-    assert found.with_status(Status.ERROR)
-    assert not found.with_status(Status.WAIVED)
+    assert with_status(found, Status.ERROR)
+    assert not with_status(found, Status.WAIVED)
 
 
 def test_a_file_of_waivers_keeps_lines_and_reads_yaml_dates(tmp_path: Path) -> None:

@@ -21,7 +21,6 @@ from tests.stacks.outscale_double.bench import PUBLIC_KEY, REGION, Bench, bench
 from tests.stacks.outscale_double.engine import Made, Refused
 
 ZONE = f"{REGION}a"
-OTHER_KEY = PUBLIC_KEY.replace("IJdD", "IJdE")
 
 
 @pytest.fixture(scope="module")

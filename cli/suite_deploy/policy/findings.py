@@ -145,7 +145,3 @@ class Verdict:
         """Number of findings per status, every status named."""
         found = Counter(finding.status.value for finding in self.findings)
         return {status.value: found.get(status.value, 0) for status in Status}
-
-    def with_status(self, *wanted: Status) -> tuple[Finding, ...]:
-        """Findings of these statuses, in report order."""
-        return tuple(finding for finding in self.findings if finding.status in wanted)

@@ -87,7 +87,7 @@ def verdict_of(
     so_far = bundle(subject, rules, inputs, found, used)
     run = replace(subject, run=RunFacts(used, so_far, special))
     found += judge_subject(run, rules, of_the_run=True)
-    findings = _never_silent(ordered(found), subject)
+    findings = _never_silent(ordered(found))
     evidence = bundle(subject, rules, inputs, findings, used)
     return Verdict(
         suite=subject.name,
@@ -104,7 +104,7 @@ def verdict_of(
     )
 
 
-def _never_silent(findings: tuple[Finding, ...], subject: Subject) -> tuple[Finding, ...]:
+def _never_silent(findings: tuple[Finding, ...]) -> tuple[Finding, ...]:
     """A run in which nothing was evaluated has failed, whatever the reason."""
     if any(item.status is not Status.NOT_APPLICABLE for item in findings):
         return findings
