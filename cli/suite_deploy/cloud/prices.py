@@ -12,7 +12,7 @@ import yaml
 from pydantic import Field, ValidationError
 
 from ..errors import InvalidInput, Problem
-from ..model.component import Strict
+from ..model.strict import Strict
 from .need import Size, disks_of, flavor_of, is_host, size_of
 from .plan import Step, kind_of
 

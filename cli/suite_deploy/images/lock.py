@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 from pydantic import Field, ValidationInfo, field_validator
 
 from ..errors import InvalidInput, Problem
-from ..model.component import Strict
+from ..model.strict import Strict
 from ..model.validation import validate
 from ..model.yamlfile import load_yaml
 from .store import write_atomically

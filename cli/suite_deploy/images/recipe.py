@@ -19,7 +19,8 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, Field, model_validator
 
 from ..errors import InvalidInput, Problem
-from ..model.component import Image, Strict
+from ..model.component import Image
+from ..model.strict import Strict
 from ..model.validation import validate
 from ..model.yamlfile import load_yaml
 

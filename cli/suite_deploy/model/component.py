@@ -9,7 +9,9 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema, model_validator
+from pydantic import BeforeValidator, Field, WithJsonSchema, model_validator
+
+from .strict import Strict
 
 #: what a component may provide and others need
 Kind = Literal["identity", "homeserver", "livekit", "objectstore", "matrixrtc", "webclient"]
@@ -21,12 +23,6 @@ ServicePort = Annotated[Port, WithJsonSchema({"anyOf": [{"type": "integer", "min
 Ports = Annotated[str, BeforeValidator(str), WithJsonSchema({"type": ["string", "integer"]})]
 #: a string, number or boolean that becomes text; an expression when it holds `{{`
 Text = str | int | float | bool
-
-
-class Strict(BaseModel):
-    """Unknown keys are errors, objects do not change after loading."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
 
 class Option(Strict):

@@ -8,11 +8,12 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, ConfigDict, Field, WithJsonSchema, create_model
+from pydantic import AfterValidator, Field, WithJsonSchema, create_model
 
 from ..errors import InvalidInput, Problem
 from ..paths import resource_root
-from .component import ComponentFile, Option, Strict
+from .component import ComponentFile, Option
+from .strict import Strict
 from .validation import nearest, validate
 from .values import HostName, Hostname, hostname
 from .yamlfile import Place, load_yaml
@@ -126,11 +127,7 @@ def options_model(slug: str, description: ComponentFile) -> type[Strict]:
     fields["host"] = (HostName | None, Field(default=None, description="host it runs on"))
     if description.hostname and not description.instances:
         fields["hostname"] = (Hostname | None, Field(default=None, description="its public host name"))
-    return create_model(f"Options_{slug}", __base__=_Options, **fields)
-
-
-class _Options(Strict):
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    return create_model(f"Options_{slug}", __base__=Strict, **fields)
 
 
 def _field(option: Option) -> tuple[Any, Any]:

@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 
 from pydantic import Field, model_validator
 
-from .component import Strict
+from .strict import Strict
 from .values import Sha256, Url, Zone
 
 

@@ -9,8 +9,9 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field, field_validator, model_validator
 
-from .component import Port, Slug, Strict
+from .component import Port, Slug
 from .provider import DnsSettings, ObjectStore, OpenStackVolumes, OsImage, VolumeSettings
+from .strict import Strict
 from .values import (
     Address,
     Group,

@@ -26,12 +26,12 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any, Literal
 
+from ..model.strict import Strict
 from ..paths import resource_root
 from . import profiles
 from .engine import applies, judge_one, run_clause
 from .findings import Outcome, Status
 from .judging import verdict_of
-from .metadata import Strict
 from .register import builtin
 from .resource import UNKNOWN, Resource
 from .rule import Clause, Rule

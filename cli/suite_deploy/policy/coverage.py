@@ -8,8 +8,8 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
+from ..model.strict import Strict
 from ..paths import resource_root
-from .metadata import Strict
 from .yamldata import parse
 
 

@@ -5,18 +5,13 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import BeforeValidator, Field
 
+from ..model.strict import Strict
 from .findings import Level
 
 Severity = Literal["critical", "high", "medium", "low"]
 ProfileName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]{0,30}$")]
-
-
-class Strict(BaseModel):
-    """Unknown keys are errors, objects do not change after loading."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
 
 class ClauseMetadata(Strict):

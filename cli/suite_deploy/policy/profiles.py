@@ -10,9 +10,9 @@ from typing import Literal, TypeVar
 from pydantic import Field, ValidationError
 
 from ..errors import InvalidInput, Problem
+from ..model.strict import Strict
 from ..paths import resource_root
 from .findings import Level
-from .metadata import Strict
 from .register_schema import Confidence
 from .yamldata import parse
 

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, model_validator
 
-from .metadata import Strict
+from ..model.strict import Strict
 
 #: A primary or vendor text · B two independent sources · C one secondary source · K general knowledge
 #: ? looked for, not found

@@ -13,9 +13,9 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, ValidationError
 
 from ..errors import InvalidInput, Problem
+from ..model.strict import Strict
 from ..model.yamlfile import load_yaml
 from .findings import Finding, Status
-from .metadata import Strict
 
 MAX_DAYS = 365
 DEROGATION_MONTHS = 18
