@@ -17,6 +17,7 @@ from typing import Any
 import yaml
 
 from ..errors import CouldNotRun
+from ..files import write_whole
 
 #: key of `auth:` in clouds.yaml → variable
 _OPENSTACK = {
@@ -147,6 +148,17 @@ def find_credentials(
             missing.append(_SAID[kind])
             partly.append("; ".join(f"{place}: {', '.join(sorted(names))}" for place, names in seen.items() if names))
     return Credentials(variables, sources, tuple(missing), tuple(partly))
+
+
+def without_files(folder: Path) -> dict[str, str]:
+    """Variables that show children empty files where the tools of the clouds keep theirs. folder: to keep one in.
+
+    What was chosen in those is in variables, and was judged; without what chose it children would judge another entry.
+    """
+    empty = folder / "no-profiles.json"
+    # Nothing, in YAML and in JSON alike.
+    write_whole(empty, '{"clouds": {}}\n', 0o600, folder_mode=0o700)
+    return {"OS_CLIENT_CONFIG_FILE": str(empty), "OSC_CONFIG_FILE": str(empty), "AWS_CONFIG_FILE": os.devnull}
 
 
 def _suffices(kind: str, found: Mapping[str, str]) -> bool:
