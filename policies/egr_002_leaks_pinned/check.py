@@ -5,9 +5,8 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
-from suite_deploy.policy.rule import Outcome, Subject, clause, failed, not_applicable, passed
+from suite_deploy.policy.rule import ComponentView, LeakKey, Outcome, Subject, clause, failed, not_applicable, passed
 from suite_deploy.policy.scan import ABSENT, MISSING, same_value, setting, structure
-from suite_deploy.policy.subject import ComponentView, LeakKey
 
 
 @clause("wanted_value")

@@ -6,9 +6,8 @@ from collections.abc import Iterator
 from typing import Any
 
 from suite_deploy.policy.hosts import host_in, host_of
-from suite_deploy.policy.rule import Outcome, Subject, clause, failed, passed
+from suite_deploy.policy.rule import ComponentView, Outcome, Subject, clause, failed, passed
 from suite_deploy.policy.scan import setting_paths, structure
-from suite_deploy.policy.subject import ComponentView
 
 _WORDS = r"(?:OPENAI|MISTRAL|ANTHROPIC|WHISPERX?|LANGFUSE|LLM|ASSISTANT|STT|TTS|AI)"
 _ENDPOINT = re.compile(rf"(?:^|[_.]){_WORDS}(?:_[A-Z0-9]+)*_?(?:URL|ENDPOINT|HOST|BASE_URL)$", re.IGNORECASE)

@@ -179,7 +179,7 @@ def _inventory_policy(judge: Judge) -> Policy:
 
 
 def _refuse_all(reason: str) -> Policy:
-    def validate(args: ResourceValidationArgs, report: Report) -> None:
+    def validate(_args: ResourceValidationArgs, report: Report) -> None:
         report(reason)
 
     return ResourceValidationPolicy(

@@ -80,7 +80,7 @@ class RunFacts:
     derogation_only: frozenset[str] = frozenset()
 
 
-def _nowhere(key: tuple[str, ...]) -> tuple[str, int]:
+def _nowhere(_key: tuple[str, ...]) -> tuple[str, int]:
     return "", 0
 
 
