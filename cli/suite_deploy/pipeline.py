@@ -154,14 +154,12 @@ def existing_outputs(deployment: Deployment) -> StackOutputs | None:
 
 def resolve_images(session: Session, outputs: StackOutputs, progress: Progress) -> dict[str, str]:
     """`name:tag` → reference by digest for every image; components without one are skipped on `local`."""
+    from .images.lock import used_images
     from .images.resolve import resolve_local, resolve_locked
 
     deployment = session.deployment
-    wanted: dict[str, list[str]] = {}
-    for component in deployment.ordered:
-        for image in component.description.images.values():
-            wanted.setdefault(f"{image.name}:{image.tag}", []).append(component.slug)
     if deployment.is_local:
+        wanted = used_images(deployment)
         registry = str(outputs.facts["registry"])
         mirror = deployment.suite.images.mirror
         lock_path = deployment.images_lock
@@ -172,7 +170,7 @@ def resolve_images(session: Session, outputs: StackOutputs, progress: Progress) 
         for slug, why in sorted(session.skipped.items()):
             progress(f"SKIPPED {slug}: {why}")
         return dict(resolution.pinned)
-    return resolve_locked(list(wanted), deployment)
+    return resolve_locked(deployment)
 
 
 def drop_skipped(session: Session) -> None:

@@ -15,6 +15,7 @@ from suite_deploy.cloud import room, strays
 from suite_deploy.cloud.driver import CloudDriver
 from suite_deploy.cloud.need import Size
 from suite_deploy.cloud.room import Left, Room
+from suite_deploy.images.lock import Pin, now, used_images, write_lock
 from suite_deploy.model.deployment import Deployment
 from suite_deploy.model.loader import load
 from suite_deploy.secrets.ensure import add_missing, open_store
@@ -102,7 +103,7 @@ class Bench:
 
 @pytest.fixture
 def bench(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Bench:
-    """A suite on OpenStack with all its secrets; the cloud has ample room; hosts answer at once."""
+    """A suite on OpenStack with all its secrets and pins; the cloud has ample room; hosts answer at once."""
     for name in [*CREDENTIALS, "OS_CLOUD", "OS_AUTH_URL", "OS_REGION_NAME", "PULUMI_HOME", "OS_PROJECT_ID"]:
         monkeypatch.delenv(name, raising=False)
     for name, value in CREDENTIALS.items():
@@ -120,6 +121,7 @@ def bench(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Bench:
     vault.chmod(0o600)
     deployment = load(str(inventory))
     add_missing(open_store(deployment, vault), deployment.secrets_wanted)
+    pin_images(deployment)
     monkeypatch.setattr(room, "ask", lambda deployment, credentials: AMPLE)
     monkeypatch.setattr(strays, "find_strays", lambda *given: [])
     monkeypatch.setattr(CloudDriver, "_meet_hosts", lambda self, outputs, progress: None)
@@ -132,6 +134,12 @@ def write_inventory(folder: Path, content: dict[str, Any]) -> Path:
     inventory.mkdir(exist_ok=True)
     (inventory / "suite.yml").write_text(yaml.safe_dump(content))
     return inventory
+
+
+def pin_images(deployment: Deployment, number: int = 1) -> None:
+    """Pin every image the inventory uses to one digest. number: another gives another digest."""
+    pin = Pin(digest=f"sha256:{number:064x}", origin="registry", resolved=now())
+    write_lock(deployment.images_lock, dict.fromkeys(used_images(deployment), pin))
 
 
 def on_ovh(
@@ -149,4 +157,6 @@ def on_ovh(
         "hosts": hosts or OPENSTACK["infrastructure"]["hosts"],
     }
     content = OPENSTACK | {"infrastructure": cloud, "components": {"keycloak": {}, **components}}
-    return load(str(write_inventory(bench.folder, content)))
+    deployment = load(str(write_inventory(bench.folder, content)))
+    pin_images(deployment)
+    return deployment

@@ -263,17 +263,26 @@ def test_a_double_pinned_by_a_test_is_pushed_from_the_cache(
         world.resolve(OTHER)
 
 
+def using(*names: str) -> Any:
+    """A component that uses these images, as a deployment tells of it."""
+    images = {name: SimpleNamespace(name=name.rpartition(":")[0], tag=name.rpartition(":")[2]) for name in names}
+    return SimpleNamespace(slug="it", description=SimpleNamespace(images=images))
+
+
 def test_elsewhere_a_missing_pin_names_the_command_that_makes_it(tmp_path: Path) -> None:
     deployment: Any = SimpleNamespace(
         given="region-x",
+        is_local=False,
         images_lock=tmp_path / "images.lock.yml",
         suite=SimpleNamespace(images=SimpleNamespace(mirror=None)),
+        ordered=[using(APP)],
     )
     digest = "sha256:" + "a" * 64
     write_lock(deployment.images_lock, {APP: Pin(digest=digest, origin="registry", resolved=now())})
-    assert resolve_locked([APP], deployment) == {APP: f"registry.invalid/app@{digest}"}
+    assert resolve_locked(deployment) == {APP: f"registry.invalid/app@{digest}"}
     deployment.suite.images.mirror = "own.example:5000/copies"
-    assert resolve_locked([APP], deployment) == {APP: f"own.example:5000/copies/app@{digest}"}
+    assert resolve_locked(deployment) == {APP: f"own.example:5000/copies/app@{digest}"}
+    deployment.ordered = [using(APP, OTHER, "x.invalid/y:3")]
     with pytest.raises(InvalidInput, match="suite-deploy images lock region-x") as caught:
-        resolve_locked([APP, OTHER, "x.invalid/y:3"], deployment)
+        resolve_locked(deployment)
     assert {problem.key for problem in caught.value.problems} == {f"images.{OTHER}", "images.x.invalid/y:3"}

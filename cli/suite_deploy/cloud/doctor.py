@@ -55,7 +55,7 @@ def examine(deployment: Deployment | None, vault_password_file: Path | None = No
     driver = deployment.driver if deployment else None
     checks = [_python(), _ansible(), _program("ssh", "Install it: apt-get install openssh-client"), _skopeo(driver)]
     if deployment is not None:
-        checks.append(_secrets(deployment, vault_password_file))
+        checks += [_secrets(deployment, vault_password_file), _pins(deployment)]
     if driver in ("local", "existing"):
         checks.append(Check("engine", "not needed", f"the driver {driver} uses none"))
         return checks
@@ -107,12 +107,34 @@ def _secrets(deployment: Deployment, vault_password_file: Path | None) -> Check:
             return Check("secrets", "ok", f"{store.path}: all {len(wanted)}; not opened, no vault password was given")
         store[wanted[0].name].reveal()
     except InvalidInput as error:
-        problem = error.problems[0]
-        where = f"{problem.file}: {problem.key}: " if problem.key else f"{problem.file}: "
-        return Check("secrets", "wrong", f"{where}{problem.found}", f"{problem.accepted} {problem.next_step}".strip())
+        return _refused("secrets", error)
     except SuiteError as error:
         return _wrong("secrets", error)
     return Check("secrets", "ok", f"{store.path}: all {len(wanted)}, opened with {store.password.source}")
+
+
+def _pins(deployment: Deployment) -> Check:
+    """Whether the lock file pins every image: `up` makes no host before it does."""
+    from ..images.lock import require_pins, unpinned, used_images
+
+    if deployment.is_local:
+        return Check("image pins", "not needed", "`up` pins images on this machine")
+    lock, count = deployment.images_lock, len(used_images(deployment))
+    try:
+        absent = len(unpinned(deployment))
+        if absent:
+            step = f"Run: suite-deploy images lock {deployment.given}"
+            return Check("image pins", "missing", f"{lock}: lacks {absent} of {count}", step)
+        require_pins(deployment)
+    except InvalidInput as error:
+        return _refused("image pins", error)
+    return Check("image pins", "ok", f"{lock}: all {count}")
+
+
+def _refused(name: str, error: InvalidInput) -> Check:
+    problem = error.problems[0]
+    where = f"{problem.file}: {problem.key}: " if problem.key else f"{problem.file}: "
+    return Check(name, "wrong", f"{where}{problem.found}", f"{problem.accepted} {problem.next_step}".strip())
 
 
 def _steps(refuse: Callable[[], object]) -> str:

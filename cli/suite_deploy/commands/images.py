@@ -94,13 +94,14 @@ def lock(name: str, upstream: bool, settings: Settings) -> None:
     """
     from dataclasses import asdict
 
+    from ..images.lock import used_images
     from ..images.locking import lock_images
     from ..report.console import Stages
 
     deployment = _with_lock_of_its_own(name)
     with Stages(quiet=settings.quiet).stage("images lock") as progress:
         mirror = None if upstream else deployment.suite.images.mirror
-        changes = lock_images(_references(deployment), deployment.images_lock, mirror, progress)
+        changes = lock_images(used_images(deployment), deployment.images_lock, mirror, progress)
     if settings.json:
         done = {"lock": str(deployment.images_lock), "images": [asdict(item) for item in changes]}
         click.echo(json.dumps(done, indent=2))
@@ -122,6 +123,7 @@ def mirror(name: str, to: str, settings: Settings) -> None:
 
     What is there already is not copied again: an interrupted run is continued by the same command.
     """
+    from ..images.lock import used_images
     from ..images.locking import mirror_images
     from ..report.console import Stages
 
@@ -130,7 +132,7 @@ def mirror(name: str, to: str, settings: Settings) -> None:
     used = deployment.suite.images.mirror
     with Stages(quiet=settings.quiet).stage("images mirror") as progress:
         images, copied = mirror_images(
-            _references(deployment),
+            used_images(deployment),
             deployment.images_lock,
             used if used != to else None,
             to,
@@ -165,12 +167,6 @@ def _with_lock_of_its_own(name: str) -> Deployment:
     if deployment.is_local:
         raise click.UsageError(f"hosts of {name} are made on this machine: `up` pins their images itself")
     return deployment
-
-
-def _references(deployment: Deployment) -> list[str]:
-    """`name:tag` of every image its components use."""
-    images = (image for component in deployment.ordered for image in component.description.images.values())
-    return [f"{image.name}:{image.tag}" for image in images]
 
 
 def _pins(name: str) -> list[dict[str, Any]]:

@@ -43,6 +43,10 @@ def command(name: str, diff: bool, exit_code: bool, settings: Settings) -> None:
         pipeline.show_verdict(verdict, settings)
         raise FoundFailures("nothing would be created: the policies refuse this inventory")
     pipeline.refuse_what_is_missing(deployment)
+    # Not before: what it takes along opens a socket as it loads, and a refused inventory opens none.
+    from ..images.resolve import resolve_locked
+
+    pinned = resolve_locked(deployment)
     pipeline.need_state(pipeline.Session(deployment, settings, Stages(quiet=True)), "preview")
     driver = driver_for(deployment, settings.vault_password_file)
     items = driver.preview()
@@ -51,7 +55,7 @@ def command(name: str, diff: bool, exit_code: bool, settings: Settings) -> None:
     outputs = driver.outputs()
     skipped = pipeline.known_skips(deployment)
     deployment = deployment.without(skipped)
-    images = pipeline.known_images(deployment)
+    images = pinned or pipeline.known_images(deployment)
     tree = render(deployment, addresses(outputs) if outputs else None, images)
     files = compare(tree, deployment.state_dir / pipeline.INSTALLED)
     changes = any(item.action != "keep" for item in items) or any(item["action"] != "keep" for item in files)
@@ -109,7 +113,7 @@ def compare(tree: RenderedTree, installed: Path) -> list[dict[str, Any]]:
 
 def _read(path: Path) -> str | None:
     try:
-        return path.read_text()
+        return path.read_text(encoding="utf-8")
     except FileNotFoundError:
         return None
 

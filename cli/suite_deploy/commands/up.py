@@ -35,6 +35,7 @@ def command(name: str, skip_verify: bool, release: tuple[str, ...], settings: Se
     """
     from .. import pipeline
     from ..errors import FoundFailures
+    from ..images.lock import require_pins
     from ..model.loader import load
     from ..report.console import Stages
 
@@ -49,6 +50,7 @@ def command(name: str, skip_verify: bool, release: tuple[str, ...], settings: Se
     if not allowed:
         raise FoundFailures("nothing was created: the policies refuse this inventory")
     pipeline.refuse_what_is_missing(deployment)
+    require_pins(deployment)
     with session.locked("up"):
         with stages.stage("secrets"):
             store = pipeline.open_secrets(session)

@@ -115,6 +115,40 @@ def doubles(pins: Mapping[str, Pin]) -> list[str]:
     return sorted(name for name, pin in pins.items() if pin.origin == "double")
 
 
+def used_images(deployment: Deployment) -> dict[str, list[str]]:
+    """`name:tag` of every image its components use → the components."""
+    used: dict[str, list[str]] = {}
+    for component in deployment.ordered:
+        for image in component.description.images.values():
+            used.setdefault(f"{image.name}:{image.tag}", []).append(component.slug)
+    return used
+
+
+def unpinned(deployment: Deployment) -> list[str]:
+    """Images, `name:tag`, that the lock file lacks. Raises InvalidInput when it cannot be read."""
+    pins = read_lock(deployment.images_lock)
+    return [name for name in used_images(deployment) if name not in pins]
+
+
+def require_pins(deployment: Deployment) -> dict[str, Pin]:
+    """The pin of every image from the operator's lock file; none on `local`, where `up` pins them itself.
+
+    Raises InvalidInput for every image without a pin, and for test doubles outside tests.
+    """
+    if deployment.is_local:
+        return {}
+    pins, used = read_lock(deployment.images_lock), used_images(deployment)
+    refuse_doubles(deployment.images_lock, {name: pin for name, pin in pins.items() if name in used})
+    step = f"Resolve it from the registry that will be used: suite-deploy images lock {deployment.given}"
+    problems = [
+        Problem(str(deployment.images_lock), 0, f"images.{name}", "is not pinned to a digest.", "", step)
+        for name in unpinned(deployment)
+    ]
+    if problems:
+        raise InvalidInput(problems)
+    return {name: pins[name] for name in used}
+
+
 def origins(deployment: Deployment) -> dict[str, Origin]:
     """What each component runs on, by its slug: one double among its images makes it a double.
 

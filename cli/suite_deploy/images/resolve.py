@@ -12,7 +12,7 @@ from ..errors import CouldNotRun, InvalidInput, Problem
 from ..model.deployment import Deployment
 from ..paths import resource_root
 from .builder import build, is_built, required_packages
-from .lock import Pin, doubles_allowed, now, read_lock, refuse_doubles, write_lock
+from .lock import Pin, doubles_allowed, now, read_lock, refuse_doubles, require_pins, write_lock
 from .packages import install
 from .recipe import DOUBLE_LABEL, Recipe, find_recipes
 from .registry import LocalRegistry, copy_upstream, unreachable, upstream_digest
@@ -85,23 +85,13 @@ def resolve_local(
     return ImageResolution({name: pinned[name] for name in names if name in pinned}, skipped)
 
 
-def resolve_locked(wanted: Iterable[str], deployment: Deployment) -> dict[str, str]:
+def resolve_locked(deployment: Deployment) -> dict[str, str]:
     """References by digest from the operator's lock file alone, at the mirror if there is one; no registry is asked.
 
     Raises InvalidInput for every image without a pin, and for test doubles outside tests.
     """
-    pins = read_lock(deployment.images_lock)
-    names = list(dict.fromkeys(wanted))
-    refuse_doubles(deployment.images_lock, {name: pin for name, pin in pins.items() if name in names})
-    step = f"Resolve it from the registry that will be used: suite-deploy images lock {deployment.given}"
-    problems = [
-        Problem(str(deployment.images_lock), 0, f"images.{name}", "is not pinned to a digest.", "", step)
-        for name in names
-        if name not in pins
-    ]
-    if problems:
-        raise InvalidInput(problems)
-    return {name: Wanted(name, deployment.suite.images.mirror).at(pins[name].digest) for name in names}
+    mirror = deployment.suite.images.mirror
+    return {name: Wanted(name, mirror).at(pin.digest) for name, pin in require_pins(deployment).items()}
 
 
 class _Unobtainable(Exception):
