@@ -86,7 +86,7 @@ def generate() -> None:
     data_dir = os.environ.get("SYNAPSE_DATA_DIR", "/data")
     log_config = pathlib.Path(config_dir(), f"{server_name}.log.config")
     if not log_config.exists():
-        log_config.write_text(LOG_CONFIG)
+        log_config.write_text(LOG_CONFIG, encoding="utf-8")
     wanted = identity()
     if wanted:
         uid, gid = (int(part) for part in wanted.split(":"))

@@ -108,7 +108,7 @@ def command_lines() -> Iterator[tuple[int, list[str]]]:
 def parent_of(pid: int) -> int:
     try:
         # The command name stands in parentheses and may itself hold spaces or parentheses.
-        return int(Path(f"/proc/{pid}/stat").read_text(errors="replace").rpartition(")")[2].split()[1])
+        return int(Path(f"/proc/{pid}/stat").read_text("utf-8", "replace").rpartition(")")[2].split()[1])
     except (OSError, IndexError, ValueError):
         return 0
 
@@ -125,7 +125,7 @@ def wait_until(condition: Callable[[], bool], seconds: float, every: float = 0.0
 def alive(pid: int) -> bool:
     """Whether a process runs; a zombie does not."""
     try:
-        return Path(f"/proc/{pid}/stat").read_text(errors="replace").rpartition(")")[2].split()[0] not in ("Z", "X")
+        return Path(f"/proc/{pid}/stat").read_text("utf-8", "replace").rpartition(")")[2].split()[0] not in ("Z", "X")
     except (OSError, IndexError):
         return False
 

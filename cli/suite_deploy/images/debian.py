@@ -108,7 +108,7 @@ def _bootstrap(store: Store, suite: str, packages: Iterable[str], base: Part | N
         apt = work / "apt.conf"
         # a proxy's address may hold a password
         apt.touch(mode=0o600)
-        apt.write_text("\n".join((*_APT_OPTIONS, *machine_apt_settings())) + "\n")
+        apt.write_text("\n".join((*_APT_OPTIONS, *machine_apt_settings())) + "\n", encoding="utf-8")
         output = work / "system.tar"
         command: list[str | Path] = ["mmdebstrap", "--quiet", "--skip=check/empty", f"--aptopt={apt}"]
         command += [f"--dpkgopt={option}" for option in _DPKG_OPTIONS]
@@ -152,7 +152,7 @@ def _sources(work: Path, suite: str) -> Path:
     path = work / "debian.sources"
     # a mirror's address may hold a login
     path.touch(mode=0o600)
-    path.write_text("\n".join(stanzas))
+    path.write_text("\n".join(stanzas), encoding="utf-8")
     return path
 
 

@@ -64,8 +64,8 @@ def _use_interpreter(script: Path, interpreter: str) -> None:
 
 def _forget_scripts(record: Path) -> None:
     """Scripts were moved and changed: their lines in RECORD would hold the building machine's hashes."""
-    lines = record.read_text().splitlines(keepends=True)
-    record.write_text("".join(line for line in lines if not line.startswith("../../bin/")))
+    lines = record.read_text(encoding="utf-8").splitlines(keepends=True)
+    record.write_text("".join(line for line in lines if not line.startswith("../../bin/")), encoding="utf-8")
 
 
 def maven_entries(layer: MavenLayer, work: Path, progress: Progress) -> list[Entry]:
@@ -120,7 +120,9 @@ def java_home() -> Path:
         raise CouldNotRun("Java is missing: install a headless JRE, version 17 or later.")
     home = Path(java).resolve().parent.parent
     release = home / "release"
-    found = re.search(r'^JAVA_VERSION="(\d+)', release.read_text() if release.is_file() else "", re.MULTILINE)
+    found = re.search(
+        r'^JAVA_VERSION="(\d+)', release.read_text(encoding="utf-8") if release.is_file() else "", re.MULTILINE
+    )
     major = int(found.group(1)) if found else 0
     if major < JAVA_AT_LEAST:
         raise CouldNotRun(f"{java} is Java {major or 'of an unknown version'}; {JAVA_AT_LEAST} or later is needed.")

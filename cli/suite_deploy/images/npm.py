@@ -83,7 +83,7 @@ def read_package_lock(path: Path) -> list[Package]:
     Raises InvalidInput with every entry that cannot be taken from a registry.
     """
     try:
-        document = json.loads(path.read_text())
+        document = json.loads(path.read_text(encoding="utf-8"))
     except ValueError as error:
         raise InvalidInput([Problem(str(path), 0, "", f"not JSON: {error}")]) from error
     if document.get("lockfileVersion") not in (2, 3):

@@ -95,7 +95,7 @@ def read_npm_settings() -> NpmSettings:
     environment = dict(_from_environment())
     for path in (*_machine_files(environment), _user_file(environment)):
         if path.is_file():
-            values |= _from_file(path.read_text())
+            values |= _from_file(path.read_text(encoding="utf-8"))
     return NpmSettings(values | environment)
 
 

@@ -123,7 +123,9 @@ def size_key(host: HostPlan) -> str:
 def read_flavors(state: Path) -> dict[str, str]:
     """Size → flavor, as chosen from the cloud's list before; empty when none was."""
     try:
-        return {str(size): str(name) for size, name in json.loads((state / FLAVORS).read_text()).items()}
+        return {
+            str(size): str(name) for size, name in json.loads((state / FLAVORS).read_text(encoding="utf-8")).items()
+        }
     except (OSError, ValueError, AttributeError):
         return {}
 

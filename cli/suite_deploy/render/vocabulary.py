@@ -263,7 +263,7 @@ def evaluate_deep(value: Any, words: Mapping[str, Any], where: str) -> Any:
 def template_text(path: str, values: Mapping[str, Any]) -> str:
     """A rendered template of the product. path: below its resources. Raises CouldNotRun naming file and line."""
     try:
-        text = (resource_root() / path).read_text()
+        text = (resource_root() / path).read_text(encoding="utf-8")
         return environment().from_string(text).render(values)
     except (OSError, jinja2.TemplateError) as error:
         line = f":{error.lineno}" if isinstance(error, jinja2.TemplateSyntaxError) else ""

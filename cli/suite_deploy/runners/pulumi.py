@@ -327,7 +327,7 @@ def _project_file(project: Project) -> str:
 
 def _write_settings(path: Path, project: Project, stack: automation.Stack) -> None:
     """The stack's settings: ours, and how its secrets are encrypted, from the state where this machine lacks that."""
-    known = yaml.safe_load(path.read_text()) if path.exists() else {}
+    known = yaml.safe_load(path.read_text(encoding="utf-8")) if path.exists() else {}
     content: dict[str, Any] = dict(known or {})
     if not content.keys() & {"encryptionsalt", "encryptedkey"}:
         command = stack.workspace.pulumi_command

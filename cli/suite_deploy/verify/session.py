@@ -105,10 +105,10 @@ def trust_bundle(deployment: Deployment, secrets: Mapping[str, Secret]) -> Itera
         return
     text = secrets["suite.ca_cert"].reveal() if "suite.ca_cert" in secrets else ""
     if issuer == "provided":
-        text += "".join(Path(path).read_text() for path in _SYSTEM_BUNDLES if Path(path).is_file())
+        text += "".join(Path(path).read_text(encoding="utf-8") for path in _SYSTEM_BUNDLES if Path(path).is_file())
     with tempfile.TemporaryDirectory(prefix="suite-verify-") as directory:
         bundle = Path(directory, "ca.pem")
-        bundle.write_text(text)
+        bundle.write_text(text, encoding="utf-8")
         yield str(bundle)
 
 

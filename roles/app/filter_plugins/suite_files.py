@@ -10,7 +10,7 @@ def with_content(files, directory):
     """Each file of `files` with the text found at its `source` below `directory`, ready for `suite_files`."""
     return [
         {key: value for key, value in item.items() if key != "source"}
-        | {"content": (Path(directory) / item["source"]).read_text()}
+        | {"content": (Path(directory) / item["source"]).read_text(encoding="utf-8")}
         for item in files
     ]
 

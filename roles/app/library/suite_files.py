@@ -175,7 +175,7 @@ def unmarked(digests, marks):
     result = []
     for unit, digest in sorted(digests.items()):
         try:
-            with open(os.path.join(marks, unit)) as mark:
+            with open(os.path.join(marks, unit), encoding="utf-8") as mark:
                 same = mark.read().strip() == digest
         except FileNotFoundError:
             same = False

@@ -19,7 +19,7 @@ def _manifest(build: Path) -> list[dict[str, Any]]:
     path = build / "manifest.json"
     if not path.is_file():
         pytest.skip(f"{path}: no component has files on this host")
-    entries: list[dict[str, Any]] = json.loads(path.read_text())
+    entries: list[dict[str, Any]] = json.loads(path.read_text(encoding="utf-8"))
     return entries
 
 
