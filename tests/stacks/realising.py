@@ -94,7 +94,10 @@ class RealisingStack:
         return dict(state.exports), frozenset(state.secret)
 
     def resources(self) -> list[dict[str, Any]]:
-        return [{**asdict(kept), "custom": True} for kept in State.read(self.file).kept.values()]
+        return [
+            {**asdict(kept), "custom": True, "retainOnDelete": kept.retain}
+            for kept in State.read(self.file).kept.values()
+        ]
 
     def cut_off(self) -> list[str]:
         return list(State.read(self.file).pending.values())

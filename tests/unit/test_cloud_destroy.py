@@ -59,6 +59,17 @@ def test_destroy_with_data_takes_the_protection_off_and_empties_buckets(bench: B
     assert "--show-secrets" not in bench.engine.call("stack", "export")["words"]
 
 
+def test_what_the_engine_forgets_and_leaves_in_the_cloud_is_named(bench: Bench) -> None:
+    image = {"urn": urn("openstack:images/image:Image", "image-0a1b"), "type": "openstack:images/image:Image"}
+    image |= {"id": "image-1", "custom": True, "retainOnDelete": True}
+    state = json.dumps({"deployment": {"resources": [image]}})
+    for with_data, left in ((True, "{}"), (False, "{}"), (False, state)):
+        export = [{"stdout": state}] * 2 + [{"stdout": left}]
+        bench.engine.script(bench.up_script(**{"stack export": export}))
+        kept = CloudDriver(bench.deployment, bench.vault).destroy(lambda text: None, with_data=with_data)
+        assert kept == ([] if left == state else ["image image-1 (image-0a1b)"]), (with_data, left)
+
+
 def test_destroying_what_was_never_made_is_fine(bench: Bench) -> None:
     bench.engine.script({"stack select": {"status": 255, "stderr": "error: no stack named 'cloudy' found"}})
     assert bench.driver.destroy(lambda text: None, with_data=True) == []

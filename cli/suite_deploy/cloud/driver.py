@@ -26,7 +26,7 @@ from ..secrets.ensure import STACK_SECRETS, STACK_TOP_KEY, open_store, require
 from . import flavors, known, ovh_room, ownkeys, room, strays
 from .credentials import Credentials, find_credentials, without_files
 from .engine import ENGINE, Engine, backend_url, project_name, require_engine
-from .plan import Step, name_of, opens_data, plan_items
+from .plan import Step, kind_of, name_of, opens_data, plan_items
 from .release import LetGo, letting_go, require_let_go
 from .sdk import provide
 
@@ -183,13 +183,15 @@ class CloudDriver:
             return []
         if with_data:
             self._empty_buckets(stack, progress)
+        # The engine forgets these and leaves them in the cloud: nothing else remembers their ids.
+        forgotten = [one for one in stack.resources() if one.get("retainOnDelete")]
         left = stack.destroy(progress, with_data=with_data)
         self._forget(with_data)
+        still_known = {resource["urn"] for resource in left}
+        kept = [one for one in left if one.get("protect") and not opens_data(one["type"])]
+        kept += [one for one in forgotten if one["urn"] not in still_known]
         return sorted(
-            f"{step.kind} {resource['id']} ({step.name})"
-            for resource in left
-            if resource.get("custom") and resource.get("protect") and not opens_data(resource["type"])
-            if (step := Step("keep", resource["type"], resource["urn"], name_of(resource["urn"])))
+            f"{kind_of(one['type'])} {one['id']} ({name_of(one['urn'])})" for one in kept if one.get("custom")
         )
 
     def unlock(self) -> None:

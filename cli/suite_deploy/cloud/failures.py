@@ -11,6 +11,13 @@ _KNOWN: tuple[tuple[re.Pattern[str], str, str], ...] = tuple(
     (re.compile(pattern, re.IGNORECASE), happened, step)
     for pattern, happened, step in (
         (
+            # what a provider of ours says of values that its own models refuse
+            r"\b\d+ validation errors? for [A-Z]",
+            "a program of this product does not understand its own values: this is a fault of it",
+            "What was made is recorded, and running the same command again does not help. Report it, with the whole"
+            " output.",
+        ),
+        (
             r"incorrect passphrase|passphrase must be set|unable to decrypt|constructing secrets manager",
             "the engine's state was encrypted with another passphrase",
             "Put back the value of suite.engine_passphrase that this suite was made with: suite-deploy secrets set",
