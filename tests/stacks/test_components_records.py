@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -19,8 +18,8 @@ from suite_deploy.policy import coverage
 from tests.policies.test_pack import judge, violations
 from tests.stacks.conftest import MakeInventory
 from tests.stacks.openstack_mocks import Cloud, identifier
+from tests.stacks.ovh_mocks import Record, Zone
 from tests.stacks.support import Recorded, project_of, run_program
-from tests.stacks.test_ovh import Ovh
 
 EDGE = "198.51.100.11"
 #: profile `dev`: what `fr-snc` says of DNS is told by QUA-004's own cases
@@ -32,49 +31,6 @@ OPENSTACK = {
 }
 OVH = {"infrastructure.dns": {"zone": "suite.association.example"}}
 KEY = 'Error calling /domain/zone/{}:\n\t "OVHcloud API error (status code {}): Client::{}: \\"{}\\""'
-
-
-@dataclass(frozen=True)
-class Record:
-    """A record that OVHcloud's zone holds."""
-
-    id: int
-    sub_domain: str
-    type: str
-    target: str
-
-
-class Zone(Ovh):
-    """records: what the zone holds. refusal: what OVHcloud's interface says of the zone instead.
-
-    made: name → id of records that an earlier run made; in a plan the others have none yet.
-    """
-
-    def __init__(self, *records: Record, refusal: str = "", made: dict[str, int] | None = None) -> None:
-        super().__init__()
-        self.records, self.zone_refusal, self.made = {item.id: item for item in records}, refusal, made or {}
-
-    def new_resource(self, args: pulumi.runtime.MockResourceArgs) -> tuple[str, dict[str, Any]]:
-        made, state = super().new_resource(args)
-        if args.typ.endswith(":ZoneRecord"):
-            return str(self.made.get(args.name, "")), state
-        return made, state
-
-    def call(self, args: pulumi.runtime.MockCallArgs) -> Any:
-        if "getDomainZoneRecord" not in args.token:
-            return super().call(args)
-        assert args.args["zoneName"] == "suite.association.example"
-        if self.zone_refusal:
-            return {}, [("zoneName", self.zone_refusal)]
-        if args.token.endswith(":getDomainZoneRecords"):
-            return {"id": "suite.association.example", "ids": [float(each) for each in self.records]}
-        found = self.records[int(args.args["id"])]
-        return {
-            "id": float(found.id),
-            "subDomain": found.sub_domain,
-            "fieldType": found.type,
-            "target": found.target,
-        }
 
 
 Run = Callable[..., Recorded]

@@ -15,11 +15,10 @@ from suite_deploy.paths import user_cache
 from suite_deploy.policy import coverage
 from tests.stacks.conftest import MakeInventory
 from tests.stacks.openstack_mocks import Cloud
+from tests.stacks.outscale_mocks import Ids
+from tests.stacks.ovh_mocks import Ovh, Zone
 from tests.stacks.support import project_of, run_program
-from tests.stacks.test_components_records import Zone
 from tests.stacks.test_openstack_swift import changes, fork
-from tests.stacks.test_outscale_program import Ids
-from tests.stacks.test_ovh import Ovh
 
 __all__ = ["fork"]
 

@@ -16,9 +16,9 @@ from suite_deploy.model.suite import Cloud, OpenStack, Outscale, Ovh
 from tests.checkout import ROOT
 from tests.stacks.conftest import MakeInventory
 from tests.stacks.openstack_mocks import Cloud as OpenStackMocks
+from tests.stacks.outscale_mocks import Ids
+from tests.stacks.ovh_mocks import Ovh as OvhMocks
 from tests.stacks.support import Recorded, project_of, run_program
-from tests.stacks.test_outscale_program import Ids
-from tests.stacks.test_ovh import Ovh as OvhMocks
 
 MOCKS: dict[str, Callable[[], pulumi.runtime.Mocks]] = {
     "openstack": OpenStackMocks,

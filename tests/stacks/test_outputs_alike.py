@@ -27,9 +27,9 @@ from suite_deploy.model.loader import load
 from suite_deploy.model.outputs import StackOutputs
 from tests.stacks.conftest import PUBLIC_KEY
 from tests.stacks.openstack_mocks import Cloud
+from tests.stacks.outscale_mocks import Ids
+from tests.stacks.ovh_mocks import Ovh
 from tests.stacks.support import Recorded, project_of, run_program
-from tests.stacks.test_outscale_program import Ids
-from tests.stacks.test_ovh import Ovh
 
 #: name → groups, kinds of volumes with sizes, public
 HOSTS: dict[str, tuple[list[str], dict[str, str], bool]] = {

@@ -9,8 +9,8 @@ import pytest
 
 from stacks.outscale.providers.vm import VmProvider
 from stacks.outscale.providers.volume import VolumeProvider
-from tests.stacks.outscale_double.bench import Bench, bench
-from tests.stacks.test_outscale_providers import ZONE, Tenant
+from tests.stacks.outscale_double.bench import ZONE, Bench, bench
+from tests.stacks.outscale_double.tenant import Tenant
 
 
 @pytest.fixture

@@ -13,10 +13,9 @@ import yaml
 from suite_deploy.errors import SuiteError
 from tests.stacks.outscale_double import Fault, faults
 from tests.stacks.outscale_double.bench import Bench, bench, inventory
-from tests.stacks.outscale_double.realise import Realised
+from tests.stacks.outscale_double.realise import ONE_EACH, Realised, nothing_twice, up
 from tests.stacks.realising import RealisingStack
 from tests.stacks.scenes import SCENES
-from tests.stacks.test_outscale_realised import ONE_EACH, nothing_twice, up
 
 #: what may happen to any request; a `hang` is as long as clients wait, so it is asked of creations only
 KINDS = get_args(faults.Kind)[:5]

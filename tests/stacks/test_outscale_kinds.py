@@ -21,10 +21,9 @@ from tests.stacks.outscale_double import description
 from tests.stacks.outscale_double.bench import PUBLIC_KEY, Bench, bench, environment, inventory
 from tests.stacks.outscale_double.engine import PACE as HURRIED
 from tests.stacks.outscale_double.engine import Engine, Made
-from tests.stacks.outscale_double.realise import Realised
+from tests.stacks.outscale_double.realise import Realised, up
+from tests.stacks.outscale_double.tenant import Tenant
 from tests.stacks.support import variables
-from tests.stacks.test_outscale_providers import Tenant
-from tests.stacks.test_outscale_realised import up
 
 KINDS: dict[str, Provider[Any]] = {
     name: getattr(providers, name).provider for name in providers.__all__ if name != "OutscaleResource"

@@ -12,9 +12,9 @@ import pytest
 
 from stacks.outscale.providers.vm import VmProvider
 from stacks.outscale.providers.volume import VolumeLinkProvider, VolumeProvider
-from tests.stacks.outscale_double.bench import bench
+from tests.stacks.outscale_double.bench import ZONE, bench
 from tests.stacks.outscale_double.engine import Refused
-from tests.stacks.test_outscale_providers import ZONE, Tenant
+from tests.stacks.outscale_double.tenant import Tenant
 
 
 @pytest.fixture

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable
 from dataclasses import replace
 from ipaddress import IPv4Network
@@ -23,28 +22,12 @@ from suite_deploy.cloud.need import disks_of, needs
 from suite_deploy.cloud.plan import Step
 from tests.policies.test_pack import judge, violations
 from tests.stacks.outscale_double.bench import PUBLIC_KEY, REGION, bench, environment, inventory
+from tests.stacks.outscale_mocks import Ids
 from tests.stacks.support import Recorded, project_of, run_program
 
 ENDPOINT = f"https://api.{REGION}.outscale.com/api/v1"
 STORE = f"https://oos.{REGION}.outscale.com"
 PREFIX = "pulumi-python:dynamic/outscale:"
-
-
-class Ids(pulumi.runtime.Mocks):
-    """Gives out ids and addresses."""
-
-    def __init__(self) -> None:
-        self.number, self.lock = 3, threading.Lock()
-
-    def new_resource(self, args: pulumi.runtime.MockResourceArgs) -> tuple[str, dict[str, Any]]:
-        with self.lock:
-            self.number += 1
-        computed = {"publicIp": f"203.0.113.{self.number}", "privateIp": f"10.64.0.{self.number}"}
-        computed["deviceName"] = "/dev/xvdb" if args.name.endswith("postgresql") else "/dev/xvdc"
-        return f"{args.name}-id", {**args.inputs, **computed}
-
-    def call(self, args: pulumi.runtime.MockCallArgs) -> Any:
-        raise AssertionError(f"the program asks {args.token}: it must know everything from the inventory")
 
 
 def run(folder: Path | str, *, preview: bool = False, **config: str) -> Recorded:

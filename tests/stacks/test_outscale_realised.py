@@ -12,35 +12,13 @@ import pytest
 
 from tests.stacks.outscale_double import Fault, faults
 from tests.stacks.outscale_double.bench import Bench, bench, environment, inventory
-from tests.stacks.outscale_double.realise import Realised
-from tests.stacks.support import Recorded, project_of, run_program
-
-#: kinds that must exist once per name, whatever happened on the way
-ONE_EACH = ("Net", "Subnet", "InternetService", "NatService", "RouteTable", "SecurityGroup", "PublicIp", "Vm", "Volume")
+from tests.stacks.outscale_double.realise import ONE_EACH, Realised, nothing_twice, up
 
 
 @pytest.fixture
 def stand() -> Iterator[Bench]:
     with bench(lag=0.05, delay=0.05) as made:
         yield made
-
-
-def up(realised: Realised, folder: Path) -> Recorded:
-    realised.did.clear()
-    realised.refused.clear()
-    chosen = {**environment(), "SUITE_DEPLOY_INVENTORY": str(folder)}
-    return run_program(project_of("outscale"), realised, stack="agency", environment=chosen)
-
-
-def nothing_twice(stand: Bench) -> None:
-    for kind in ONE_EACH:
-        names = [
-            next((tag["Value"] for tag in item["Tags"] if tag["Key"] == "Name"), f"untagged {item}")
-            for item in stand.cloud.living(kind)
-            if not any(link.get("Main") for link in item.get("LinkRouteTables", []))
-        ]
-        assert len(names) == len(set(names)), f"{kind}: {names}"
-        assert not [name for name in names if name.startswith("untagged")], f"{kind}: {names}"
 
 
 def test_a_suite_is_made_left_alone_and_removed(stand: Bench, tmp_path: Path) -> None:

@@ -11,10 +11,10 @@ import pytest
 from suite_deploy.policy import coverage, pulumi_pack
 from tests.engine.outscale_suite import STORIES, Suite, served, stack_folder
 from tests.policies.test_pack import violations
+from tests.stacks.outscale_mocks import Ids
 from tests.stacks.outscale_realiser import OutscaleRealiser
 from tests.stacks.realising import standing_on
 from tests.stacks.support import run_program
-from tests.stacks.test_outscale_program import Ids
 
 
 @pytest.fixture

@@ -27,7 +27,6 @@ from tests.stacks.openstack_mocks import identifier
 from tests.stacks.ovh_mocks import PROJECT, REGION, Ovh
 from tests.stacks.support import Recorded, project_of, run_program
 
-__all__ = ["Ovh"]
 EXAMPLES = sorted(
     path.parent.name
     for path in (ROOT / "inventories").glob("*/suite.yml")

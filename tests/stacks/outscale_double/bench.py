@@ -14,6 +14,7 @@ from .engine import Engine, running
 from .server import ACCESS_KEY, SECRET_KEY, Server
 
 REGION = "cloudgouv-eu-west-1"
+ZONE = f"{REGION}a"
 #: a made-up key; its private half never existed
 PUBLIC_KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJdD7y3aLq454yWBdwLWbieU1ebz9/cu7/QEXn9OIeZJ test"
 INVENTORY = """

@@ -10,15 +10,21 @@ from __future__ import annotations
 import threading
 from collections import Counter
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import pulumi
 from pulumi.dynamic.dynamic import PROVIDER_KEY
 
+from tests.stacks.support import Recorded, project_of, run_program
+
+from .bench import Bench, environment
 from .engine import Engine, Made
 
 #: kinds that a destroy keeps unless asked
 PROTECTED = ("Volume", "Bucket")
+#: kinds that must exist once per name, whatever happened on the way
+ONE_EACH = ("Net", "Subnet", "InternetService", "NatService", "RouteTable", "SecurityGroup", "PublicIp", "Vm", "Volume")
 
 
 @dataclass
@@ -93,3 +99,23 @@ class Realised(pulumi.runtime.Mocks):
 
     def call(self, args: pulumi.runtime.MockCallArgs) -> Any:
         return {}
+
+
+def up(realised: Realised, folder: Path) -> Recorded:
+    """Run the program on an inventory; `realised` counts anew."""
+    realised.did.clear()
+    realised.refused.clear()
+    chosen = {**environment(), "SUITE_DEPLOY_INVENTORY": str(folder)}
+    return run_program(project_of("outscale"), realised, stack="agency", environment=chosen)
+
+
+def nothing_twice(stand: Bench) -> None:
+    """Fails when a cloud holds two things of one name, or one without."""
+    for kind in ONE_EACH:
+        names = [
+            next((tag["Value"] for tag in item["Tags"] if tag["Key"] == "Name"), f"untagged {item}")
+            for item in stand.cloud.living(kind)
+            if not any(link.get("Main") for link in item.get("LinkRouteTables", []))
+        ]
+        assert len(names) == len(set(names)), f"{kind}: {names}"
+        assert not [name for name in names if name.startswith("untagged")], f"{kind}: {names}"
