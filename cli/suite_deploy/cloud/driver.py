@@ -15,7 +15,7 @@ import yaml
 from ..errors import CouldNotRun
 from ..files import writable, write_whole
 from ..model.deployment import Component, Deployment
-from ..model.immutable import RECORD
+from ..model.immutable import RECORD, record_cloud
 from ..model.outputs import PlanItem, Progress, StackOutputs
 from ..model.sizing import FLAVORS, with_flavors
 from ..model.suite import Cloud, Ovh
@@ -139,6 +139,7 @@ class CloudDriver:
             )
         if self._chosen:
             write_whole(self.state / FLAVORS, flavors.remembered(self.state, self._chosen), 0o644)
+        record_cloud(self.deployment)
         write_whole(self.state / UNFINISHED, "", 0o644)
         try:
             stack.up(progress)

@@ -4,18 +4,21 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Hashable, Iterator
+from collections.abc import Hashable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..errors import CouldNotRun, Problem
 from ..files import write_whole
+from .whichcloud import cloud_of, cloud_of_outputs, other_cloud
 from .yamlfile import dotted
 
 if TYPE_CHECKING:
     from .deployment import Deployment
 
 RECORD = "immutable.json"
+#: what the infrastructure's driver made; says on which cloud, also where an older version kept no record of it
+OUTPUTS = "outputs.json"
 
 
 def immutables(deployment: Deployment) -> dict[str, tuple[tuple[Hashable, ...], str, str]]:
@@ -49,7 +52,7 @@ def changed_immutables(deployment: Deployment) -> list[Problem]:
     Raises CouldNotRun when the record cannot be read.
     """
     recorded = _read(deployment.state_dir / RECORD)
-    problems = []
+    problems = other_cloud(deployment, recorded_cloud(deployment.state_dir), deployment.state_dir / RECORD)
     for key, (path, value, why) in immutables(deployment).items():
         if key in recorded and recorded[key] != value:
             where = deployment.place(*path)
@@ -59,11 +62,37 @@ def changed_immutables(deployment: Deployment) -> list[Problem]:
     return problems
 
 
+def recorded_cloud(state: Path) -> dict[str, str]:
+    """Which cloud the suite of a state directory lies on, as far as this machine knows; among other keys.
+
+    Raises CouldNotRun when the record cannot be read.
+    """
+    return _cloud_of_outputs(state / OUTPUTS) | _read(state / RECORD)
+
+
+def _cloud_of_outputs(path: Path) -> dict[str, str]:
+    try:
+        made = json.loads(path.read_text(encoding="utf-8"))
+        return cloud_of_outputs(made["driver"], made.get("facts", {}))
+    except (OSError, ValueError, LookupError, AttributeError, TypeError):
+        # what else is wrong with it is said by whoever needs the rest of it
+        return {}
+
+
+def record_cloud(deployment: Deployment) -> None:
+    """Note which cloud this is, before the first thing is made there."""
+    _add(deployment.state_dir / RECORD, cloud_of(deployment))
+
+
 def record_immutables(deployment: Deployment) -> None:
     """Note today's values for keys not noted yet."""
-    path = deployment.state_dir / RECORD
+    values = {key: value for key, (_, value, _) in immutables(deployment).items()}
+    _add(deployment.state_dir / RECORD, cloud_of(deployment) | values)
+
+
+def _add(path: Path, values: Mapping[str, str]) -> None:
     recorded = _read(path)
-    wanted = {key: value for key, (_, value, _) in immutables(deployment).items()} | recorded
+    wanted = {**values, **recorded}
     if wanted != recorded:
         write_whole(path, json.dumps(wanted, indent=2, sort_keys=True) + "\n", 0o644)
 
