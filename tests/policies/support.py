@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from datetime import date
 from pathlib import Path
@@ -14,10 +14,12 @@ from suite_deploy.model.inventory import read_inventory
 from suite_deploy.model.loader import resolve
 from suite_deploy.policy import profiles, ruleset
 from suite_deploy.policy.cases import component_of, load_base, overlay
-from suite_deploy.policy.findings import Finding, Status, Verdict
+from suite_deploy.policy.findings import Finding, Outcome, Status, Verdict
 from suite_deploy.policy.judging import judge_deployment, verdict_of
 from suite_deploy.policy.register import Register, builtin
 from suite_deploy.policy.resource import Resource
+from suite_deploy.policy.rule import Clause, Rule
+from suite_deploy.policy.ruleset import RuleSet
 from suite_deploy.policy.subject import Subject
 from suite_deploy.policy.waivers import WaiverUse
 from suite_deploy.render.render import render
@@ -115,3 +117,16 @@ def copy_inventory(name: str, to: Path) -> Path:
 def judge_with(given: Deployment, resources: tuple[Resource, ...], *, on: date = REGISTER_DAY) -> Verdict:
     """Judge a deployment together with what exists of it."""
     return judge_deployment(given, render(given), on=on, ambient={}, resources=resources)
+
+
+def one_rule(check: Callable[..., object], types: tuple[str, ...] | None = None) -> RuleSet:
+    """A rule set of one rule whose only clause is `check`."""
+    real = ruleset.load().by_id["NET-001"]
+    first = next(iter(real.metadata.clauses))
+    metadata = real.metadata.model_copy(update={"clauses": {first: real.metadata.clauses[first]}})
+    return RuleSet((Rule(metadata, (Clause(first, check, types),), "here", False, "x"),), digest="x")
+
+
+def raises(*_: object) -> Iterator[Outcome]:
+    """A clause that cannot judge."""
+    raise KeyError("field")

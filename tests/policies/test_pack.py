@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from datetime import date
 from pathlib import Path
 from types import SimpleNamespace
@@ -16,36 +15,13 @@ from suite_deploy.policy import coverage, ruleset
 from suite_deploy.policy.waivers import from_entry
 from tests.checkout import ROOT
 
-from .support import subject
+from .pack import PROVIDER, judge, proxy, pulumi_pack, violations
+from .support import one_rule, raises, subject
 
-pulumi_policy = pytest.importorskip("pulumi_policy", reason="the engine's policy SDK is not installed (extra `cloud`)")
-pulumi_pack = pytest.importorskip("suite_deploy.policy.pulumi_pack")
-proxy = pytest.importorskip("pulumi_policy.proxy")
+pulumi_policy = pytest.importorskip("pulumi_policy")
 
 UNKNOWN = proxy.UNKNOWN_STRING_VALUE
-PROVIDER = {"region": "eu-west-sbg-snc", "authUrl": "https://auth.region-x.snc.example/v3"}
 NETWORK = "openstack:networking/network:Network"
-
-
-def judge(waivers: tuple[Any, ...] = (), **arguments: Any) -> Any:
-    return pulumi_pack.Judge(subject(**arguments), waivers, ruleset.load(), ())
-
-
-def violations(
-    kind: str, props: Mapping[str, Any], provider: Mapping[str, Any] = PROVIDER, *, given: Any = None
-) -> dict[str, str]:
-    """policy → message, for one resource as the SDK would hand it over, unknown values and all."""
-    found: dict[str, str] = {}
-    arguments = SimpleNamespace(
-        resource_type=kind,
-        props=proxy.unknown_checking_proxy(dict(props)),
-        urn=f"urn:pulumi:region-x::suite-openstack::{kind}::thing",
-        name="thing",
-        provider=SimpleNamespace(props=proxy.unknown_checking_proxy(dict(provider))) if provider else None,
-    )
-    for policy in pulumi_pack.policies_for(given or judge()):
-        policy.validate(arguments, lambda message, urn=None, name=policy.name: found.setdefault(name, message))
-    return found
 
 
 def test_a_resource_in_the_declared_region_passes() -> None:
@@ -115,8 +91,6 @@ def test_a_refused_inventory_refuses_every_update() -> None:
 
 
 def test_a_rule_that_raises_fails_the_run(monkeypatch: pytest.MonkeyPatch) -> None:
-    from .test_rules import one_rule, raises
-
     given = pulumi_pack.Judge(subject(), (), one_rule(raises, ("*",)), ())
     with pytest.raises(RuntimeError, match="KeyError"):
         violations(NETWORK, {}, given=given)

@@ -15,11 +15,10 @@ from suite_deploy.policy.engine import judge_resources, judge_subject
 from suite_deploy.policy.findings import Level, Outcome, Status, passed
 from suite_deploy.policy.judging import verdict_of
 from suite_deploy.policy.resource import Resource
-from suite_deploy.policy.rule import Clause, Rule
 from suite_deploy.policy.ruleset import RuleSet
 from suite_deploy.policy.subject import Subject
 
-from .support import subject, verdict, with_status
+from .support import one_rule, raises, subject, verdict, with_status
 
 RULES = ruleset.load()
 #: mandatory, advisory, off in the order fr-snc fr-hds eu-strict eu, as decided
@@ -32,18 +31,6 @@ WAI-001 MMMM, WAI-002 M---, EVI-001 MMMA
 """
 PROFILES = ("fr-snc", "fr-hds", "eu-strict", "eu")
 LETTERS = {"M": Level.MANDATORY, "A": Level.ADVISORY, "-": Level.OFF}
-
-
-def one_rule(check: Callable[..., object], types: tuple[str, ...] | None = None) -> RuleSet:
-    """A rule set of one rule whose only clause is `check`."""
-    real = RULES.by_id["NET-001"]
-    first = next(iter(real.metadata.clauses))
-    metadata = real.metadata.model_copy(update={"clauses": {first: real.metadata.clauses[first]}})
-    return RuleSet((Rule(metadata, (Clause(first, check, types),), "here", False, "x"),), digest="x")
-
-
-def raises(*_: object) -> Iterator[Outcome]:
-    raise KeyError("field")
 
 
 def says_nothing(_: Subject) -> Iterator[Outcome]:

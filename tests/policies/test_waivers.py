@@ -15,7 +15,7 @@ from suite_deploy.policy.findings import Status
 from suite_deploy.policy.waivers import WaiverUse, add_months, from_entry, read
 from suite_deploy.report.findings import render
 
-from .support import failing, find, subject, verdict, with_status
+from .support import failing, find, one_rule, raises, subject, verdict, with_status
 
 WAIVER = {
     "rule": "NET-001",
@@ -131,8 +131,6 @@ def test_eighteen_months_end_on_the_same_day_or_the_last_of_a_shorter_month() ->
 
 
 def test_an_error_is_never_waived() -> None:
-    from .test_rules import one_rule, raises
-
     rules = one_rule(raises)
     from suite_deploy.policy.judging import verdict_of
 

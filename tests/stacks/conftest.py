@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -12,9 +12,11 @@ from typing import Any
 import pytest
 import yaml
 
+from suite_deploy.model import components
 from suite_deploy.policy import clock
 from suite_deploy.policy.register import builtin
 from tests.checkout import ROOT
+from tests.stacks.archive import roles_with_it
 
 PUBLIC_KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIExample0000000000000000000000000000000000 operator"
 #: makes a copy of a shipped inventory with dotted keys changed (None removes), and returns its folder
@@ -53,3 +55,22 @@ def make_inventory(tmp_path: Path) -> MakeInventory:
         return folder
 
     return make
+
+
+@pytest.fixture
+def fork(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., None]]:
+    """Makes the shipped components and one more those there are; its arguments change what that one needs."""
+
+    def forget() -> None:
+        components.slugs.cache_clear()
+        components.describe.cache_clear()
+
+    def add(**needs: Any) -> None:
+        root = tmp_path / "fork"
+        roles_with_it(root, **needs)
+        monkeypatch.setattr(components, "resource_root", lambda: root)
+        forget()
+
+    yield add
+    monkeypatch.undo()
+    forget()

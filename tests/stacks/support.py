@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pulumi
+import yaml
 from pulumi.runtime import mocks as pulumi_mocks
 from pulumi.runtime import rpc, settings
 from pulumi.runtime.stack import run_in_stack
@@ -157,3 +158,14 @@ def variables(added: Mapping[str, str]) -> Iterator[None]:
 def project_of(driver: str) -> Path:
     """The project folder of a driver."""
     return ROOT / "stacks" / driver
+
+
+def accepted_examples(driver: str) -> list[str]:
+    """Names of the shipped inventories of a driver that policies accept. Fails when there are none."""
+    found = sorted(
+        path.parent.name
+        for path in (ROOT / "inventories").glob("*accepted/suite.yml")
+        if yaml.safe_load(path.read_text()).get("infrastructure", {}).get("driver") == driver
+    )
+    assert found, f"no accepted example is for {driver}"
+    return found

@@ -15,7 +15,7 @@ from stacks.openstack import catalogue
 from suite_deploy.cloud.failures import without_frames
 from suite_deploy.model.loader import load
 from suite_deploy.policy import coverage
-from tests.policies.test_pack import judge, violations
+from tests.policies.pack import judge, violations
 from tests.stacks.conftest import MakeInventory
 from tests.stacks.openstack_mocks import Cloud, identifier
 from tests.stacks.ovh_mocks import Record, Zone

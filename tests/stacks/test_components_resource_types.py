@@ -13,14 +13,12 @@ import pytest
 
 from suite_deploy.paths import user_cache
 from suite_deploy.policy import coverage
+from tests.stacks.archive import changes
 from tests.stacks.conftest import MakeInventory
 from tests.stacks.openstack_mocks import Cloud
 from tests.stacks.outscale_mocks import Ids
 from tests.stacks.ovh_mocks import Ovh, Zone
 from tests.stacks.support import project_of, run_program
-from tests.stacks.test_openstack_swift import changes, fork
-
-__all__ = ["fork"]
 
 #: listed, and no program of ours registers it: type → why it stays
 DELIBERATE = {

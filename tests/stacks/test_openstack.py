@@ -15,18 +15,11 @@ from suite_deploy.model.loader import load
 from suite_deploy.policy import coverage, pulumi_pack
 from suite_deploy.policy.engine import applies
 from suite_deploy.policy.resource import Resource
-from tests.checkout import ROOT
 from tests.stacks.conftest import PUBLIC_KEY, MakeInventory
 from tests.stacks.openstack_mocks import Cloud, identifier
-from tests.stacks.support import Recorded, project_of, run_program
+from tests.stacks.support import Recorded, accepted_examples, project_of, run_program
 
 REGION = "eu-west-sbg-snc"
-EXAMPLES = sorted(
-    path.parent.name
-    for path in (ROOT / "inventories").glob("*/suite.yml")
-    if yaml.safe_load(path.read_text()).get("infrastructure", {}).get("driver") == "openstack"
-    and path.parent.name.endswith("accepted")
-)
 STORE = {
     "infrastructure.object_store": {"endpoint": "https://s3.region-x.snc.example", "region": REGION},
     "profile": "dev",
@@ -57,7 +50,7 @@ def clouds(recorded: Recorded) -> list[Any]:
     return [item for item in recorded.resources if item.type.startswith("openstack:")]
 
 
-@pytest.mark.parametrize("name", EXAMPLES)
+@pytest.mark.parametrize("name", accepted_examples("openstack"))
 @pytest.mark.parametrize("preview", [False, True])
 def test_every_example_for_openstack_runs(name: str, preview: bool, make_inventory: MakeInventory) -> None:
     folder = make_inventory(name)

@@ -3,89 +3,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pulumi
 import pytest
-import yaml
 
 from stacks.components.outputs import read_secrets
 from suite_deploy.errors import InvalidInput
-from suite_deploy.model import components as registry
 from suite_deploy.model.loader import load
 from suite_deploy.policy import coverage
 from suite_deploy.render.render import render
 from suite_deploy.render.vocabulary import Addresses, context
-from tests.checkout import ROOT
-from tests.policies.test_pack import judge, violations
+from tests.policies.pack import judge, violations
+from tests.stacks.archive import STORE, SWIFT, changes
 from tests.stacks.conftest import MakeInventory
 from tests.stacks.openstack_mocks import Cloud, identifier
 from tests.stacks.support import Recorded, project_of, run_program
 
-SWIFT = "https://swift.region-x.snc.example"
 KEYSTONE = "https://keystone.region-x.snc.example/v3"
-STORE = {"interface": "swift", "endpoint": SWIFT, "region": "eu-west-sbg-snc"}
-#: a fork's own: what it needs, nothing else
-ARCHIVE: dict[str, Any] = {
-    "title": "Archive",
-    "id_range": 190,
-    "hostname": "archive",
-    "needs": {"bucket": {"interfaces": ["s3", "swift"], "versioning": "required"}},
-    "images": {"server": {"name": "docker.io/fork/archive", "tag": "1.0"}},
-    "services": {
-        "server": {
-            "image": "server",
-            "port": 8080,
-            "memory": "256M",
-            "env": {
-                "STORE": "{{ bucket.interface }}",
-                "OS_AUTH_URL": "{{ bucket.auth_url }}",
-                "OS_REGION_NAME": "{{ bucket.region }}",
-                "OS_APPLICATION_CREDENTIAL_ID": "{{ bucket.access_key }}",
-                "CONTAINER": "{{ bucket.name }}",
-            },
-            "secret_env": {"OS_APPLICATION_CREDENTIAL_SECRET": "{{ secret('bucket') }}"},
-        }
-    },
-    "routes": [{"path": "/", "to": "server"}],
-    "backup": {"bucket": "all-versions"},
-    "sizing": {"base": {"cpu": 0.1, "memory_mib": 256}},
-    "chart": "not-yet",
-}
-
-
-def forget() -> None:
-    registry.slugs.cache_clear()
-    registry.describe.cache_clear()
-
-
-@pytest.fixture
-def fork(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., None]]:
-    """A roles tree with the shipped components and one more."""
-
-    def add(**needs: Any) -> None:
-        root = tmp_path / "fork"
-        (root / "roles" / "archive").mkdir(parents=True)
-        for role in (ROOT / "roles").iterdir():
-            (root / "roles" / role.name).symlink_to(role)
-        description = {**ARCHIVE, "needs": {"bucket": {**ARCHIVE["needs"]["bucket"], **needs}}}
-        (root / "roles" / "archive" / "component.yml").write_text(yaml.safe_dump(description))
-        monkeypatch.setattr(registry, "resource_root", lambda: root)
-        forget()
-
-    yield add
-    monkeypatch.undo()
-    forget()
-
-
-def changes(**store: Any) -> dict[str, Any]:
-    return {
-        "profile": "dev",
-        "infrastructure.object_store": {**STORE, **store},
-        "components": {"keycloak": {}, "archive": {}},
-    }
 
 
 def run(folder: Path) -> Recorded:

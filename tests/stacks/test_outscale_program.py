@@ -20,7 +20,7 @@ from stacks.outscale.network import ZONES, subnet_range
 from stacks.outscale.providers import OutscaleResource
 from suite_deploy.cloud.need import disks_of, needs
 from suite_deploy.cloud.plan import Step
-from tests.policies.test_pack import judge, violations
+from tests.policies.pack import judge, violations
 from tests.stacks.outscale_double.bench import PUBLIC_KEY, REGION, bench, environment, inventory
 from tests.stacks.outscale_mocks import Ids
 from tests.stacks.support import Recorded, project_of, run_program

@@ -10,7 +10,7 @@ import pytest
 
 from suite_deploy.policy import coverage, pulumi_pack
 from tests.engine.outscale_suite import STORIES, Suite, served, stack_folder
-from tests.policies.test_pack import violations
+from tests.policies.pack import violations
 from tests.stacks.outscale_mocks import Ids
 from tests.stacks.outscale_realiser import OutscaleRealiser
 from tests.stacks.realising import standing_on

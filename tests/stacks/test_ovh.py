@@ -11,7 +11,6 @@ from typing import Any
 
 import pulumi
 import pytest
-import yaml
 
 from stacks.components.outputs import read_outputs, read_secrets
 from stacks.ovh.network import vlan_of
@@ -25,14 +24,8 @@ from tests.checkout import ROOT
 from tests.stacks.conftest import MakeInventory
 from tests.stacks.openstack_mocks import identifier
 from tests.stacks.ovh_mocks import PROJECT, REGION, Ovh
-from tests.stacks.support import Recorded, project_of, run_program
+from tests.stacks.support import Recorded, accepted_examples, project_of, run_program
 
-EXAMPLES = sorted(
-    path.parent.name
-    for path in (ROOT / "inventories").glob("*/suite.yml")
-    if yaml.safe_load(path.read_text()).get("infrastructure", {}).get("driver") == "ovh"
-    and path.parent.name.endswith("accepted")
-)
 STORE = {
     "infrastructure.object_store": {"endpoint": "https://s3.gra.io.cloud.ovh.net", "region": "gra"},
     "components": {"keycloak": {}, "docs": {}},
@@ -52,7 +45,7 @@ def run(make_inventory: MakeInventory) -> Run:
     return start
 
 
-@pytest.mark.parametrize("name", EXAMPLES)
+@pytest.mark.parametrize("name", accepted_examples("ovh"))
 @pytest.mark.parametrize("preview", [False, True])
 def test_every_example_for_ovh_runs(name: str, preview: bool, make_inventory: MakeInventory) -> None:
     folder = make_inventory(name)

@@ -57,9 +57,10 @@ def test_a_volume_that_is_retired_stays_in_the_cloud_and_is_no_longer_the_suites
     without_volume(scene)
     with pytest.raises(SuiteError, match=f"{VOLUME} would be removed with its data") as refused:
         scene.up()
-    assert f"suite-deploy up NAME --release {VOLUME}\n" in str(refused.value)
+    given = scene.cloud_driver().deployment.given
+    assert f"suite-deploy up {given} --release {VOLUME}\n" in str(refused.value)
     assert "Data does not move by itself" in str(refused.value)
-    assert "check NAME --explain infrastructure.hosts" in str(refused.value)
+    assert f"check {given} --explain infrastructure.hosts" in str(refused.value)
     said = released(scene, VOLUME)
     assert said == [f"kept in the cloud, no longer this suite's: volume {VOLUME} ({id})"]
     assert said[0] in scene.said
@@ -126,7 +127,7 @@ def test_a_component_that_is_retired_leaves_its_bucket_and_takes_its_key(scene: 
 def test_ovhclouds_accounts_of_a_released_bucket_go_with_their_keys(scene: OpenStackScene) -> None:
     scene.infrastructure["object_store"] = {"endpoint": "https://s3.gra.io.cloud.ovh.net", "region": "gra"}
     scene.components["docs"] = {}
-    scene.monkeypatch.setattr("suite_deploy.cloud.driver.CloudDriver._open_buckets", lambda *given: None)
+    scene.monkeypatch.setattr("suite_deploy.cloud.ovh_buckets.open_to_pages", lambda *given: None)
     scene.up()
     assert {name for name in kept(scene) if name.endswith("-docs")} >= {"bucket-docs", "account-docs", "policy-docs"}
     del scene.components["docs"]
