@@ -15,6 +15,7 @@ from .deployment import Component, Deployment, HostPlan
 from .immutable import changed_immutables
 from .inventory import Inventory, read_inventory
 from .needs import KIND_WORDS, Described, implied_by, kinds_needed, needed_by, parameters_of_needs
+from .offline import offline_problems
 from .provided import provided_problems
 from .sizing import size_hosts
 from .suite import Existing, SuiteFile
@@ -69,6 +70,7 @@ def resolve(inventory: Inventory) -> Deployment:
         + _names(suite, built, inventory)
         + _networks(suite, hosts, built, inventory)
         + provided_problems(suite, described, inventory)
+        + offline_problems(suite, inventory)
     )
     if problems:
         raise InvalidInput(problems)

@@ -3,16 +3,38 @@
 
 from __future__ import annotations
 
+import datetime
 import difflib
 import re
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Mapping
 from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
 from ..errors import Problem
+from .values import PATTERNS, without_login
 from .yamlfile import Place, dotted
 
+#: pydantic's kinds of errors → what is accepted
+_TYPES = {
+    "int_type": "a whole number",
+    "int_parsing": "a whole number",
+    "int_from_float": "a whole number",
+    "bool_type": "true or false",
+    "bool_parsing": "true or false",
+    "dict_type": "keys with their values, indented below it",
+    "model_type": "keys with their values, indented below it",
+    "model_attributes_type": "keys with their values, indented below it",
+    "list_type": "a list, like [one, two]",
+    "tuple_type": "a list, like [one, two]",
+}
+_KINDS: dict[type, str] = {
+    bool: "true or false",
+    int: "a number",
+    float: "a number",
+    datetime.date: "a date",
+    datetime.datetime: "a date",
+}
 Model = TypeVar("Model", bound=BaseModel)
 PlaceOf = Callable[[tuple[Hashable, ...]], Place]
 
@@ -57,13 +79,28 @@ def _problem(
     if kind == "union_tag_not_found":
         missing = str(context.get("discriminator", "")).strip("'")
         return Problem(where.file, where.line, f"{key}.{missing}", "is required and missing.", "", reference)
-    if kind == "string_pattern_mismatch":
-        accepted = f"Accepted: text like {context['pattern']}"
-        return Problem(where.file, where.line, key, f"{_show(item['input'])} is not accepted.", accepted)
     if kind == "value_error":
         return Problem(where.file, where.line, key, str(context.get("error", item["msg"])))
+    shown = _show(item["input"])
+    accepted = _accepted(kind, context)
+    if accepted:
+        return Problem(where.file, where.line, key, f"{shown} is not accepted.", f"Accepted: {accepted}.")
+    if kind == "string_type" and isinstance(item["input"], (bool, int, float, datetime.date)):
+        found = f"is read as {_KINDS[type(item['input'])]}, not as text."
+        return Problem(where.file, where.line, key, found, "", "Write it in quotes.")
     message = item["msg"][0].lower() + item["msg"][1:]
-    return Problem(where.file, where.line, key, f"{_show(item['input'])}: {message}.")
+    return Problem(where.file, where.line, key, f"{shown}: {message}.")
+
+
+def _accepted(kind: str, context: Mapping[str, Any]) -> str:
+    """What would have been right, in words; empty where pydantic's own are as good."""
+    if kind == "string_pattern_mismatch":
+        return PATTERNS.get(context["pattern"], f"text like {context['pattern']}")
+    bounds = {"greater_than_equal": ("ge", "or more"), "less_than_equal": ("le", "or less")}
+    if kind in bounds:
+        limit, words = bounds[kind]
+        return f"{context[limit]} {words}"
+    return _TYPES.get(kind, "")
 
 
 def _none_of(where: Place, key: str, value: Any, expected: str) -> Problem:
@@ -74,9 +111,11 @@ def _none_of(where: Place, key: str, value: Any, expected: str) -> Problem:
 
 
 def nearest(word: str, known: Any) -> str | None:
-    """The known word closest to a misspelt one, or None when nothing is close."""
-    close = difflib.get_close_matches(word.lower(), list(known), n=1, cutoff=0.6)
-    return close[0] if close else None
+    """The known word closest to a misspelt one, whatever the case; None when nothing is close, or two are as close."""
+    by_folded = {str(each).lower(): str(each) for each in known}
+    close = difflib.get_close_matches(word.lower(), by_folded, n=2, cutoff=0.6)
+    scores = [difflib.SequenceMatcher(None, each, word.lower()).ratio() for each in close]
+    return None if not close or len(set(scores)) < len(scores) else by_folded[close[0]]
 
 
 def known_keys(model: type[BaseModel], loc: tuple[Any, ...]) -> list[str]:
@@ -145,5 +184,5 @@ def _show(value: Any) -> str:
         return "a mapping"
     if isinstance(value, (list, tuple)):
         return "a list"
-    text = repr(value)
+    text = repr(without_login(value) if isinstance(value, str) else value)
     return text if len(text) <= 80 else f"{text[:77]}…"

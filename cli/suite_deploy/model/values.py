@@ -9,11 +9,23 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field
 
+#: what the patterns of the files' schemas mean
+PATTERNS = {
+    r"^[0-9a-f]{64}$": "64 digits of 0-9 and a-f, the first word that `sha256sum FILE` prints",
+    r"^[a-z][a-z0-9-]{0,30}$": "up to 31 of a-z, 0-9 and -, a letter first",
+    r"^[a-z_][a-z0-9_-]{0,31}$": "an account's name, up to 32 of a-z, 0-9, _ and -",
+    r"^[^@\s]+@[^@\s]+$": "an e-mail address",
+    r"^/\S*$": "an absolute path without spaces, like /srv/suite-state",
+    r"^[a-z0-9.-]+(:\d+)?(/[a-z0-9._/-]+)?$": "host[:port][/path] in lower case, without https:// and without a user",
+    r"^(passphrase|[a-z]+://\S+)$": "passphrase, or the URL of a key service",
+}
+_LOGIN = re.compile(r"(\s*[A-Za-z][\w+.-]*:/+)?(.*)@([^@]*)$", re.DOTALL)
 _LABEL = re.compile(r"^(?!-)[a-z0-9-]{1,63}(?<!-)$")
 
 
 def hostname(value: str) -> str:
     """A fully qualified lower-case name; raises ValueError with the rule that was broken."""
+    _refuse_login(value)
     name = value.strip()
     if name != value or name != name.lower():
         raise ValueError(f"{value!r} is no host name: write it in lower case, without spaces")
@@ -71,6 +83,7 @@ def host_or_address(value: str) -> str:
 def url(value: str) -> str:
     """An http or https URL without credentials; the policies judge plain http."""
     if not re.match(r"^https?://[A-Za-z0-9.-]+(:\d+)?(/\S*)?$", value):
+        _refuse_login(value)
         raise ValueError(f"{value!r} is not accepted. Accepted: http(s)://host[:port][/path] without user and password")
     return value
 
@@ -78,13 +91,26 @@ def url(value: str) -> str:
 def https_url(value: str) -> str:
     """An https URL without credentials."""
     if not re.match(r"^https://[A-Za-z0-9.-]+(:\d+)?(/\S*)?$", value):
+        _refuse_login(value)
         raise ValueError(f"{value!r} is not accepted. Accepted: an https:// URL without user and password")
     return value
 
 
-def size(value: str) -> str:
+def without_login(text: str) -> str:
+    """The text without what looks like a user and a password before a host: errors end up in logs and in tickets."""
+    scheme, login, host = found.groups() if (found := _LOGIN.match(text)) else ("", "", "")
+    return f"{scheme or ''}…@{host}" if scheme or ":" in login else text
+
+
+def _refuse_login(value: str) -> None:
+    shown = without_login(value)
+    if shown != value:
+        raise ValueError(f"{shown!r} holds a user or password (not shown). Remove it, and change that password")
+
+
+def size(value: Any) -> str:
     """A size with a binary unit, like 100GiB."""
-    if not re.match(r"^[1-9]\d*(MiB|GiB|TiB)$", value):
+    if not isinstance(value, str) or not re.match(r"^[1-9]\d*(MiB|GiB|TiB)$", value):
         raise ValueError(f"{value!r} is no size. Accepted: a whole number with MiB, GiB or TiB, like 100GiB")
     return value
 
@@ -100,7 +126,7 @@ Address = Annotated[str, AfterValidator(address)]
 HostOrAddress = Annotated[str, AfterValidator(host_or_address)]
 HttpsUrl = Annotated[str, AfterValidator(https_url)]
 Url = Annotated[str, AfterValidator(url)]
-Size = Annotated[str, AfterValidator(size)]
+Size = Annotated[str, BeforeValidator(size)]
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 HostOrAddresses = Annotated[tuple[HostOrAddress, ...], BeforeValidator(_one_or_more)]
 Group = Literal["edge", "apps", "data", "media"]

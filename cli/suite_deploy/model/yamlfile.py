@@ -100,13 +100,21 @@ def parse_yaml(raw: bytes, name: str) -> YamlFile:
         mark = getattr(error, "problem_mark", None) or getattr(error, "context_mark", None)
         line = mark.line + 1 if mark else 0
         what = getattr(error, "problem", None) or str(error).splitlines()[0]
-        raise InvalidInput([Problem(name, line, "", f"is not YAML: {what}.")]) from error
+        raise InvalidInput([Problem(name, line, "", f"is not YAML: {what}.", _mend(text, mark))]) from error
     places: dict[Path_, Place] = {(): Place(name, 0)}
     problems: list[Problem] = []
     data = None if node is None else _Builder(name, places, problems).build(node, ())
     if problems:
         raise InvalidInput(problems)
     return YamlFile(name, data, places)
+
+
+def _mend(text: str, mark: Any) -> str:
+    """What to write instead of a character that YAML does not take where it stands; empty where it is another fault."""
+    character = text.split("\n")[mark.line][mark.column : mark.column + 1] if mark else ""
+    if character == "\t":
+        return "A tab stands there; YAML is indented with spaces."
+    return f"A text that begins with {character} goes in quotes." if character and character in "@`%" else ""
 
 
 def _compose(text: str) -> yaml.Node | None:
