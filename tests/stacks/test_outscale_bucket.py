@@ -92,6 +92,7 @@ def test_a_setting_changed_by_hand_is_seen_and_put_right(stand: Stand, setting: 
     getattr(stand.s3, action)(Bucket=bucket.id, **parameters)
     seen = stand.engine.read(BucketProvider(), bucket)
     assert seen is not None and seen.outs[setting] != inputs[setting]
+    assert stand.engine.read(BucketProvider(), seen) == seen, "the next run reads what this one wrote"
     difference = stand.engine.diff(BucketProvider(), seen, inputs)
     assert difference.changes and difference.replaces == ()
     after = stand.engine.update(BucketProvider(), seen, inputs)

@@ -75,8 +75,11 @@ class Provider(ResourceProvider, Generic[Given]):
     def finish(self, client: Client, live: Answer, inputs: Given) -> None:
         """Bring links and rules to what is wanted; does nothing where they are so already."""
 
-    def observed(self, live: Answer, inputs: Given) -> dict[str, Any]:
-        """Properties as the API shows them now: those that can differ from what was asked, and computed ones."""
+    def observed(self, live: Answer, given: Mapping[str, Any]) -> dict[str, Any]:
+        """Properties as the API shows them now: those that can differ from what was asked, and computed ones.
+
+        given: what was asked for or, at a refresh, what the state holds: that may be what inputs would refuse.
+        """
         return {}
 
     def change(self, client: Client, live: Answer, old: Mapping[str, Any], new: Given) -> None:
@@ -136,7 +139,7 @@ class Provider(ResourceProvider, Generic[Given]):
         else:
             self._tag(client, live, inputs)
         live = self._settle(client, live, inputs)
-        return CreateResult(self.id_of(live), self._outs(client, live, inputs))
+        return CreateResult(self.id_of(live), self._outs(client, live, inputs.dump()))
 
     def _made(self, client: Client, inputs: Given) -> Answer:
         """Make it, and tag what could not be found again otherwise; take that back when it can't be tagged."""
@@ -156,7 +159,8 @@ class Provider(ResourceProvider, Generic[Given]):
         live = self._seen(client, id_)
         if live is None:
             return ReadResult(None, {})
-        return ReadResult(id_, self._outs(client, live, self._typed(props)))
+        # The state holds what an earlier refresh saw, which inputs may refuse: it is taken as it is.
+        return ReadResult(id_, self._outs(client, live, {**defaults(self.inputs), **self._known(props)}))
 
     def update(self, _id: str, _olds: dict[str, Any], _news: dict[str, Any]) -> UpdateResult:
         inputs = self._typed(_news)
@@ -168,7 +172,7 @@ class Provider(ResourceProvider, Generic[Given]):
         self.change(client, live, plain(_olds), inputs)
         self._tag(client, live, inputs)
         live = self._settle(client, live, inputs)
-        return UpdateResult(self._outs(client, live, inputs))
+        return UpdateResult(self._outs(client, live, inputs.dump()))
 
     def delete(self, _id: str, _props: dict[str, Any]) -> None:
         client = self._client_of(_props)
@@ -243,7 +247,7 @@ class Provider(ResourceProvider, Generic[Given]):
         return self._same_kind(found[0], inputs) if found else self.lost(client, inputs)
 
     def _same_kind(self, live: Answer, inputs: Given) -> Answer:
-        shown = {**inputs.dump(), **self.observed(live, inputs)}
+        shown = {**inputs.dump(), **self.observed(live, inputs.dump())}
         other = [name for name in sorted(self.fixed) if not self.same(name, shown, inputs.dump())]
         if other:
             said = ", ".join(f"{name} {shown.get(name)!r} instead of {inputs.dump().get(name)!r}" for name in other)
@@ -251,10 +255,13 @@ class Provider(ResourceProvider, Generic[Given]):
         return live
 
     def _typed(self, properties: Mapping[str, Any]) -> Given:
-        known = {field.alias or name for name, field in self.inputs.model_fields.items()}
-        given = {key: value for key, value in plain(properties).items() if key in known}
-        made: Any = self.inputs.model_validate(given)
+        made: Any = self.inputs.model_validate(self._known(properties))
         return made
+
+    def _known(self, properties: Mapping[str, Any]) -> dict[str, Any]:
+        """The inputs among properties, as they are."""
+        names = {field.alias or name for name, field in self.inputs.model_fields.items()}
+        return {key: value for key, value in plain(properties).items() if key in names}
 
     def _client_of(self, properties: Mapping[str, Any]) -> Client:
         return Client(str(properties["region"]), str(properties["endpoint"]))
@@ -306,7 +313,8 @@ class Provider(ResourceProvider, Generic[Given]):
         """It, once the API shows the tags and properties that were asked for; parts of the API learn them late."""
         if live is None or not inputs.tags.items() <= _tags(live).items():
             return None
-        shown, wanted = self.observed(live, inputs), inputs.dump()
+        wanted = inputs.dump()
+        shown = self.observed(live, wanted)
         return live if all(self.same(name, shown, wanted) for name in self.inputs_of(shown)) else None
 
     def _seen(self, client: Client, id_: str) -> Answer | None:
@@ -329,10 +337,9 @@ class Provider(ResourceProvider, Generic[Given]):
             return [str(error)]
         return []
 
-    def _outs(self, client: Client, live: Answer, inputs: Given) -> dict[str, Any]:
-        ours = {key: value for key, value in _tags(live).items() if key in inputs.tags}
-        shown = {**inputs.dump(), "tags": ours, **self.observed(live, inputs)}
-        return {**shown, "accountId": client.account()}
+    def _outs(self, client: Client, live: Answer, given: Mapping[str, Any]) -> dict[str, Any]:
+        ours = {key: value for key, value in _tags(live).items() if key in given.get("tags", ())}
+        return {**given, "tags": ours, **self.observed(live, given), "accountId": client.account()}
 
 
 def _tags(live: Answer) -> dict[str, str]:

@@ -17,7 +17,7 @@ from pydantic import Field
 from .base import Provider
 from .credentials import keys
 from .errors import ApiError, NotUnique, OutscaleError
-from .inputs import Inputs
+from .inputs import Inputs, defaults
 from .pace import PACE
 from .resource import OutscaleResource
 
@@ -55,10 +55,12 @@ class BucketProvider(Provider[BucketInputs]):
         return CreateResult(inputs.bucket_name, self._shown(store, inputs))
 
     def read(self, id_: str, props: dict[str, Any]) -> ReadResult:
-        inputs = self._typed({**props, "bucketName": id_})
-        store = Store(inputs.region, inputs.endpoint)
+        # The state holds what an earlier refresh saw, which inputs may refuse: it is taken as it is.
+        given = {**defaults(self.inputs), **self._known(props), "bucketName": id_}
+        store = Store(str(given["region"]), str(given["endpoint"]))
+        # gone is only what is gone at a second look
         state = store.state(id_) or store.state(id_)
-        return ReadResult(id_, {**inputs.dump(), **state}) if state is not None else ReadResult(None, {})
+        return ReadResult(id_, {**given, **state}) if state is not None else ReadResult(None, {})
 
     def update(self, _id: str, _olds: dict[str, Any], _news: dict[str, Any]) -> UpdateResult:
         inputs = self._typed(_news)

@@ -56,7 +56,7 @@ class InternetServiceProvider(Provider[InternetServiceInputs]):
         live = self.present(client, id_)
         return live if live and live.get("NetId") == net else None
 
-    def observed(self, live: Answer, inputs: InternetServiceInputs) -> dict[str, Any]:
+    def observed(self, live: Answer, given: Mapping[str, Any]) -> dict[str, Any]:
         return {"netId": live.get("NetId") or ""}
 
     def remove(self, client: Client, live: Answer, properties: Mapping[str, Any]) -> None:
@@ -86,11 +86,11 @@ class NatServiceProvider(TokenProvider[NatServiceInputs]):
             "NatService",
         )
 
-    def observed(self, live: Answer, inputs: NatServiceInputs) -> dict[str, Any]:
+    def observed(self, live: Answer, given: Mapping[str, Any]) -> dict[str, Any]:
         addresses = live.get("PublicIps") or [{}]
         return {
             "subnetId": live.get("SubnetId"),
-            "publicIpId": addresses[0].get("PublicIpId") or inputs.public_ip_id,
+            "publicIpId": addresses[0].get("PublicIpId") or given.get("publicIpId"),
             "publicIp": addresses[0].get("PublicIp") or "",
         }
 
@@ -130,7 +130,7 @@ class PublicIpProvider(Provider[PublicIpInputs]):
         if live.get("VmId") and not new.vm_id:
             _unlink(client, live)
 
-    def observed(self, live: Answer, inputs: PublicIpInputs) -> dict[str, Any]:
+    def observed(self, live: Answer, given: Mapping[str, Any]) -> dict[str, Any]:
         return {"vmId": live.get("VmId") or None, "publicIp": live.get("PublicIp")}
 
     def remove(self, client: Client, live: Answer, properties: Mapping[str, Any]) -> None:

@@ -61,10 +61,10 @@ class KeypairProvider(Provider[KeypairInputs]):
         ours = [item for item in found if item.get("KeypairFingerprint") == fingerprint(inputs.public_key)]
         return ours[0] if ours else None
 
-    def observed(self, live: Answer, inputs: KeypairInputs) -> dict[str, Any]:
+    def observed(self, live: Answer, given: Mapping[str, Any]) -> dict[str, Any]:
         mark = live.get("KeypairFingerprint")
         # Another key under our name is shown as gone from the property, so that it is replaced by ours.
-        kept = {} if mark == fingerprint(inputs.public_key) else {"publicKey": _OTHER}
+        kept = {} if mark == fingerprint(given["publicKey"]) else {"publicKey": _OTHER}
         return {"keypairName": live.get("KeypairName"), "fingerprint": mark, **kept}
 
     def remove(self, client: Client, live: Answer, properties: Mapping[str, Any]) -> None:

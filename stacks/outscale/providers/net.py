@@ -32,7 +32,7 @@ class NetProvider(Provider[NetInputs]):
             lambda item: item.get("IpRange") == inputs.ip_range,
         )
 
-    def observed(self, live: Answer, inputs: NetInputs) -> dict[str, Any]:
+    def observed(self, live: Answer, given: Mapping[str, Any]) -> dict[str, Any]:
         return {"ipRange": live.get("IpRange")}
 
     def remove(self, client: Client, live: Answer, properties: Mapping[str, Any]) -> None:
@@ -67,7 +67,7 @@ class SubnetProvider(Provider[SubnetInputs]):
         found = self.listed(client, NetIds=[inputs.net_id], IpRanges=[inputs.ip_range])
         return found[0] if found and not found[0].get("Tags") else None
 
-    def observed(self, live: Answer, inputs: SubnetInputs) -> dict[str, Any]:
+    def observed(self, live: Answer, given: Mapping[str, Any]) -> dict[str, Any]:
         shown = {"netId": "NetId", "ipRange": "IpRange", "subregionName": "SubregionName"}
         return {name: live.get(key) for name, key in shown.items()}
 

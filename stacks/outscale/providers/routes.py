@@ -83,7 +83,7 @@ class RouteTableProvider(Provider[RouteTableInputs]):
             if other["RouteTableId"] != keep and subnet in _links(other):
                 _unless_gone(client, "UnlinkRouteTable", {"LinkRouteTableId": _links(other)[subnet]})
 
-    def observed(self, live: Answer, inputs: RouteTableInputs) -> dict[str, Any]:
+    def observed(self, live: Answer, given: Mapping[str, Any]) -> dict[str, Any]:
         return {"netId": live.get("NetId"), "subnetIds": sorted(_links(live)), "routes": _routes(live)}
 
     def remove(self, client: Client, live: Answer, properties: Mapping[str, Any]) -> None:

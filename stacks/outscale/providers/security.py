@@ -142,7 +142,7 @@ class SecurityGroupProvider(Provider[SecurityGroupInputs]):
             str(item["SecurityGroupId"]): str(item["SecurityGroupName"]) for item in self.listed(client, NetIds=[net])
         }
 
-    def observed(self, live: Answer, inputs: SecurityGroupInputs) -> dict[str, Any]:
+    def observed(self, live: Answer, given: Mapping[str, Any]) -> dict[str, Any]:
         return {
             "netId": live.get("NetId"),
             "groupName": live.get("SecurityGroupName"),
@@ -180,7 +180,9 @@ def _rules(live: Answer, flow: str) -> list[dict[str, Any]]:
     for group in live.get(f"{flow}Rules") or ():
         head: dict[str, Any] = {"protocol": str(group.get("IpProtocol", "-1"))}
         low, high = group.get("FromPortRange"), group.get("ToPortRange")
-        if head["protocol"] in ("tcp", "udp") and low is not None and high is not None:
+        # -1 twice is everything of ICMP; kinds of it, and ports of whatever else, are somebody else's
+        everything = head["protocol"] == "-1" or (head["protocol"], low, high) == ("icmp", -1, -1)
+        if not everything and low is not None and high is not None:
             head |= {"fromPortRange": int(low), "toPortRange": int(high)}
         shown += [{**head, "ipRange": network} for network in group.get("IpRanges") or ()]
         for member in group.get("SecurityGroupsMembers") or ():
@@ -191,9 +193,9 @@ def _rules(live: Answer, flow: str) -> list[dict[str, Any]]:
 
 def _api(rule: dict[str, Any]) -> Answer:
     made: Answer = {"IpProtocol": rule["protocol"]}
-    if rule["protocol"] in ("tcp", "udp"):
+    if "fromPortRange" in rule:
         made |= {"FromPortRange": rule["fromPortRange"], "ToPortRange": rule["toPortRange"]}
-    if rule["protocol"] == "icmp":
+    elif rule["protocol"] == "icmp":
         made |= {"FromPortRange": -1, "ToPortRange": -1}
     if rule.get("ipRange"):
         return {**made, "IpRanges": [rule["ipRange"]]}

@@ -79,7 +79,7 @@ class VmProvider(TokenProvider[VmInputs]):
             with powered_off(client, id_):
                 client.read("UpdateVm", VmId=id_, VmType=new.vm_type)
 
-    def observed(self, live: Answer, inputs: VmInputs) -> dict[str, Any]:
+    def observed(self, live: Answer, given: Mapping[str, Any]) -> dict[str, Any]:
         return {
             "vmType": live.get("VmType"),
             "subnetId": live.get("SubnetId"),

@@ -85,13 +85,13 @@ class VolumeProvider(TokenProvider[VolumeInputs]):
         if wanted:
             client.read("UpdateVolume", VolumeId=live["VolumeId"], **wanted)
 
-    def observed(self, live: Answer, inputs: VolumeInputs) -> dict[str, Any]:
+    def observed(self, live: Answer, given: Mapping[str, Any]) -> dict[str, Any]:
         shown = {
             "subregionName": live.get("SubregionName"),
             "size": live.get("Size"),
             "volumeType": live.get("VolumeType"),
         }
-        return {**shown, "iops": live.get("Iops")} if inputs.iops else shown
+        return {**shown, "iops": live.get("Iops")} if given.get("iops") else shown
 
     def same(self, name: str, old: Mapping[str, Any], new: Mapping[str, Any]) -> bool:
         # Somebody who made it larger did no harm: it can't shrink again.
@@ -171,7 +171,7 @@ class VolumeLinkProvider(Provider[VolumeLinkInputs]):
         live = super().known(client, id_)
         return live if live is not None and _link(live) else None
 
-    def observed(self, live: Answer, inputs: VolumeLinkInputs) -> dict[str, Any]:
+    def observed(self, live: Answer, given: Mapping[str, Any]) -> dict[str, Any]:
         link = _link(live)
         return {"volumeId": live["VolumeId"], "vmId": link.get("VmId"), "deviceName": link.get("DeviceName")}
 
