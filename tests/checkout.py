@@ -5,8 +5,11 @@ from __future__ import annotations
 
 import os
 import subprocess
+import sys
 from functools import cache
+from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
+from types import ModuleType
 
 ROOT = Path(__file__).resolve().parent.parent
 #: never part of the project, wherever they stand
@@ -41,6 +44,17 @@ def text(path: Path) -> str:
         return path.read_text(encoding="utf-8")
     except UnicodeDecodeError:
         return ""
+
+
+def module_at(path: Path, name: str | None = None) -> ModuleType:
+    """A file outside every package, run as a module; name: its own, the file's when None."""
+    spec = spec_from_file_location(name or path.stem, path)
+    assert spec and spec.loader, f"{path} is no module"
+    module = module_from_spec(spec)
+    # dataclasses look their module up
+    sys.modules[spec.name] = module
+    spec.loader.exec_module(module)
+    return module
 
 
 def relative(path: Path) -> str:

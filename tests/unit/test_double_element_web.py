@@ -3,9 +3,7 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
-import sys
 import threading
 from http.server import ThreadingHTTPServer
 from pathlib import Path
@@ -14,22 +12,13 @@ from typing import Any
 import pytest
 import requests
 
-from tests.checkout import ROOT
+from tests.checkout import ROOT, module_at
 
 FOLDER = ROOT / "tests" / "doubles" / "element-web"
 GOOD: dict[str, Any] = {"default_server_config": {"m.homeserver": {"base_url": "https://matrix.suite.example"}}}
 
 
-def module() -> Any:
-    found = importlib.util.spec_from_file_location("element_double", FOLDER / "element_double.py")
-    assert found and found.loader
-    loaded = importlib.util.module_from_spec(found)
-    sys.modules[found.name] = loaded
-    found.loader.exec_module(loaded)
-    return loaded
-
-
-DOUBLE = module()
+DOUBLE = module_at(FOLDER / "element_double.py")
 
 
 def prepare(folder: Path, config: Any, **environment: str) -> int:

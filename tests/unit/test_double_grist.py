@@ -3,30 +3,18 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import subprocess
-import sys
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from tests.checkout import ROOT
+from tests.checkout import ROOT, module_at
 
 FOLDER = ROOT / "tests" / "doubles" / "grist"
 
 
-def settings_module() -> Any:
-    found = importlib.util.spec_from_file_location("grist_settings", FOLDER / "grist_settings.py")
-    assert found and found.loader
-    module = importlib.util.module_from_spec(found)
-    sys.modules[found.name] = module
-    found.loader.exec_module(module)
-    return module
-
-
-SETTINGS = settings_module()
+SETTINGS = module_at(FOLDER / "grist_settings.py")
 
 
 @pytest.fixture(scope="module")

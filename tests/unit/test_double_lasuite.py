@@ -3,19 +3,16 @@
 
 from __future__ import annotations
 
-import importlib.util
-import sys
 import uuid
 from collections.abc import Callable
 from pathlib import Path
-from types import ModuleType
 
 import pytest
 import yaml
 
 from suite_deploy.model.loader import load
 from suite_deploy.render.render import render
-from tests.checkout import ROOT
+from tests.checkout import ROOT, module_at
 
 FOLDER = ROOT / "tests/doubles/lasuite"
 APPLICATIONS = {"docs": "impress.settings", "meet": "meet.settings"}
@@ -31,17 +28,8 @@ SUITE = {
 SECRET = "s" * 40
 
 
-def _own(name: str) -> ModuleType:
-    """A module of the double's own; its packages are not those of the product."""
-    spec = importlib.util.spec_from_file_location(f"double_{name}", FOLDER / f"app/double/{name}.py")
-    assert spec and spec.loader
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module
-    spec.loader.exec_module(module)
-    return module
-
-
-contract, rooms = _own("contract"), _own("rooms")
+# the double's own packages are called like the product's
+contract, rooms = (module_at(FOLDER / f"app/double/{name}.py", f"double_{name}") for name in ("contract", "rooms"))
 
 
 @pytest.fixture(scope="module")

@@ -4,13 +4,9 @@
 from __future__ import annotations
 
 import base64
-import importlib.util
 import json
-import os
-import signal
 import socket
 import subprocess
-import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -19,79 +15,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import requests
 import yaml
 
-from tests.checkout import ROOT
+from tests.checkout import ROOT, module_at
+from tests.unit.livekit_server import FOLDER, KEY, SECRET, Running, configuration, run, start, token
 
-FOLDER = ROOT / "tests" / "doubles" / "livekit"
-KEY, SECRET = "livekit", "s" * 64
 BINDING, ALLOCATE = b"\x00\x01", b"\x00\x03"
 
 
-def free_ports(count: int) -> list[int]:
-    holders = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
-    ports = [holder.getsockname()[1] for holder in holders]
-    for holder in holders:
-        holder.close()
-    return ports
-
-
-def configuration(folder: Path, **changes: Any) -> dict[str, Any]:
-    """A configuration that works; `changes` replace dotted keys, None removes one."""
-    api, tcp, udp, turn_udp, turn_tls = free_ports(5)
-    (folder / "keys.yaml").write_text(f"{KEY}: {SECRET}\n")
-    (folder / "keys.yaml").chmod(0o400)
-    found: dict[str, Any] = {
-        "port": api,
-        "bind_addresses": ["127.0.0.1"],
-        "key_file": str(folder / "keys.yaml"),
-        "rtc": {
-            "tcp_port": tcp,
-            "udp_port": udp,
-            "use_external_ip": False,
-            "node_ip": "127.0.0.1",
-            "ips": {"includes": ["127.0.0.1/32"]},
-        },
-        "turn": {
-            "enabled": True,
-            "domain": "turn.suite.example",
-            "tls_port": turn_tls,
-            "external_tls": True,
-            "udp_port": turn_udp,
-        },
-        "room": {"auto_create": False},
-    }
-    for key, value in changes.items():
-        place, parts = found, key.split("__")
-        for part in parts[:-1]:
-            place = place.setdefault(part, {})
-        if value is None:
-            place.pop(parts[-1])
-        else:
-            place[parts[-1]] = value
-    return found
-
-
-def start(folder: Path, content: dict[str, Any]) -> subprocess.Popen[str]:
-    path = folder / "livekit.yaml"
-    path.write_text(yaml.safe_dump(content))
-    command = [sys.executable, str(FOLDER / "livekit_double.py"), "--config", str(path)]
-    environment = {key: value for key, value in os.environ.items() if not key.lower().endswith("_proxy")}
-    return subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=environment)
-
-
-def settings_module() -> Any:
-    found = importlib.util.spec_from_file_location("livekit_settings", FOLDER / "livekit_settings.py")
-    assert found and found.loader
-    module = importlib.util.module_from_spec(found)
-    # dataclasses look their module up
-    sys.modules[found.name] = module
-    found.loader.exec_module(module)
-    return module
-
-
-SETTINGS = settings_module()
+SETTINGS = module_at(FOLDER / "livekit_settings.py")
 
 
 def complaint(folder: Path, content: dict[str, Any]) -> str:
@@ -115,50 +47,9 @@ def refusal(folder: Path, content: dict[str, Any]) -> str:
     return said
 
 
-class Running:
-    def __init__(self, process: subprocess.Popen[str], content: dict[str, Any]):
-        self.process, self.content = process, content
-        self.url = f"http://127.0.0.1:{content['port']}"
-
-    def validate(self, token: str = "", **parameters: str) -> requests.Response:
-        headers = {"Authorization": f"Bearer {token}"} if token else {}
-        return requests.get(f"{self.url}/rtc/validate", headers=headers, params=parameters, timeout=10)
-
-    def call(self, method: str, token: str, body: dict[str, Any]) -> requests.Response:
-        url = f"{self.url}/twirp/livekit.RoomService/{method}"
-        return requests.post(url, json=body, headers={"Authorization": f"Bearer {token}"}, timeout=10)
-
-
-def run(folder: Path, **changes: Any) -> Iterator[Running]:
-    content = configuration(folder, **changes)
-    process = start(folder, content)
-    try:
-        deadline = time.monotonic() + 20
-        while True:
-            assert process.poll() is None, process.stderr.read() if process.stderr else ""
-            try:
-                requests.get(f"http://127.0.0.1:{content['port']}/", timeout=1)
-                break
-            except requests.ConnectionError:
-                assert time.monotonic() < deadline, "it does not answer"
-                time.sleep(0.05)
-        yield Running(process, content)
-    finally:
-        process.send_signal(signal.SIGTERM)
-        process.wait(timeout=10)
-        if process.stderr:
-            process.stderr.close()
-
-
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
     yield from run(tmp_path_factory.mktemp("livekit"))
-
-
-def token(secret: str = SECRET, key: str = KEY, identity: str = "alice", **grants: Any) -> str:
-    from livekit import api
-
-    return api.AccessToken(key, secret).with_identity(identity).with_grants(api.VideoGrants(**grants)).to_jwt()
 
 
 @pytest.mark.parametrize(
@@ -322,10 +213,7 @@ def test_journeys_speak_as_the_libraries_do(server: Running) -> None:
     """Tokens and STUN messages of roles/livekit/verify are those of livekit-api and of a TURN server."""
     from livekit import api
 
-    found = importlib.util.spec_from_file_location("journeys", ROOT / "roles" / "livekit" / "verify" / "fixtures.py")
-    assert found and found.loader
-    journeys = importlib.util.module_from_spec(found)
-    found.loader.exec_module(journeys)
+    journeys = module_at(ROOT / "roles" / "livekit" / "verify" / "fixtures.py", "journeys")
     signed = journeys.sign(KEY, SECRET, "verify", roomCreate=True, roomList=True)
     claims = api.TokenVerifier(KEY, SECRET).verify(signed)
     assert claims.identity == "verify" and claims.video and claims.video.room_create and claims.video.room_list

@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import datetime
-import importlib.util
 import json
 import os
 import signal
@@ -22,8 +21,8 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 import requests
 
-from tests.checkout import ROOT
-from tests.unit.test_double_livekit import KEY, SECRET, Running, free_ports, run, token
+from tests.checkout import ROOT, module_at
+from tests.unit.livekit_server import KEY, SECRET, Running, free_ports, run, token
 
 FOLDER = ROOT / "tests" / "doubles" / "lk-jwt"
 GOOD = {
@@ -34,16 +33,7 @@ GOOD = {
 }
 
 
-def settings_module() -> Any:
-    found = importlib.util.spec_from_file_location("lkjwt_settings", FOLDER / "lkjwt_settings.py")
-    assert found and found.loader
-    module = importlib.util.module_from_spec(found)
-    sys.modules[found.name] = module
-    found.loader.exec_module(module)
-    return module
-
-
-SETTINGS = settings_module()
+SETTINGS = module_at(FOLDER / "lkjwt_settings.py")
 
 
 @pytest.mark.parametrize(

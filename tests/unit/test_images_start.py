@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import os
 import sys
 from pathlib import Path
@@ -13,6 +12,7 @@ from typing import Any
 import pytest
 
 from suite_deploy.paths import resource_root
+from tests.checkout import module_at
 
 
 class Replaced(Exception):
@@ -22,11 +22,7 @@ class Replaced(Exception):
 @pytest.fixture
 def entrypoint(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> ModuleType:
     """The module, run as an ordinary user with an empty /data."""
-    path = resource_root() / "roles/synapse/image-start.py"
-    spec = importlib.util.spec_from_file_location("image_start", path)
-    assert spec and spec.loader
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
+    module = module_at(resource_root() / "roles/synapse/image-start.py", "image_start")
 
     def become(program: str, command: list[str]) -> None:
         raise Replaced(program, command)

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import io
 import json
 import os
@@ -15,6 +14,7 @@ from typing import Any
 import pytest
 
 from suite_deploy.paths import resource_root
+from tests.checkout import module_at
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="files of several owners need root")
 
@@ -25,10 +25,7 @@ def run(**arguments: Any) -> dict[str, Any]:
     """Run the module as Ansible would and return what it answers."""
     from ansible.module_utils import basic
 
-    spec = importlib.util.spec_from_file_location("suite_files", SOURCE)
-    assert spec and spec.loader
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
+    module = module_at(SOURCE)
     check = arguments.pop("check", False)
     content = {"ANSIBLE_MODULE_ARGS": arguments | {"_ansible_check_mode": check}}
     basic._ANSIBLE_ARGS = json.dumps(content).encode()

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 from datetime import UTC, datetime
 from pathlib import Path
 from types import ModuleType
@@ -16,6 +15,7 @@ from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
 
 from suite_deploy.paths import resource_root
+from tests.checkout import module_at
 
 SOURCE = resource_root() / "roles/objectstore/module_utils/suite_s3.py"
 SECRET = "root-secret-of-the-tests"
@@ -23,11 +23,7 @@ SECRET = "root-secret-of-the-tests"
 
 @pytest.fixture(scope="module")
 def suite_s3() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("suite_s3", SOURCE)
-    assert spec and spec.loader
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    return module_at(SOURCE)
 
 
 @pytest.mark.parametrize("body", [b"", b"<Account/>"])
