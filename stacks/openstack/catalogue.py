@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from suite_deploy.cloud.driver import find_driver_credentials
+from suite_deploy.cloud.credentials import find_driver_credentials
 from suite_deploy.cloud.openstack_room import connect
 from suite_deploy.model.deployment import Deployment
 from suite_deploy.model.suite import Cloud

@@ -93,3 +93,31 @@ def test_values_are_not_in_the_representation(tmp_path: Path) -> None:
     found = find_credentials("outscale", {"OSC_ACCESS_KEY": "AK", "OSC_SECRET_KEY": "secret-one"}, tmp_path)
     assert "secret-one" not in repr(found)
     assert found.secret_values == ("AK", "secret-one")
+
+
+def test_a_profile_that_is_not_in_the_file_is_said_with_those_that_are(tmp_path: Path) -> None:
+    (tmp_path / ".osc").mkdir()
+    (tmp_path / ".osc" / "config.json").write_text('{"default": {}, "work": {"access_key": "A", "secret_key": "S"}}')
+    found = find_credentials("outscale", {"OSC_PROFILE": "zz"}, tmp_path)
+    said = f"{tmp_path}/.osc/config.json has no profile 'zz'; it has: default, work"
+    assert found.partly == (said,)
+    with pytest.raises(CouldNotRun, match=r"missing: an access key.* has no profile 'zz'"):
+        found.require()
+
+
+def test_another_companys_section_of_ovh_conf_is_said(tmp_path: Path) -> None:
+    (tmp_path / ".ovh.conf").write_text("[ovh-ca]\napplication_key=k\n")
+    found = find_credentials("ovh", {}, tmp_path, endpoint="ovh-eu")
+    assert found.partly[-1] == f"{tmp_path}/.ovh.conf has no section ovh-eu; it has: ovh-ca"
+
+
+def test_of_a_broken_file_the_line_is_said_and_never_what_is_in_it(tmp_path: Path) -> None:
+    folder = tmp_path / ".config" / "openstack"
+    folder.mkdir(parents=True)
+    (folder / "clouds.yaml").write_text("clouds:\n  prod: {auth: {password: hunter2, username: x\n")
+    with pytest.raises(CouldNotRun, match=r"clouds\.yaml: cannot be read: line 3: ") as refused:
+        find_credentials("openstack", {}, tmp_path)
+    (tmp_path / ".ovh.conf").write_text("[ovh-eu]\nhunter2\n")
+    with pytest.raises(CouldNotRun, match=r"ovh\.conf: cannot be read: line 2") as other:
+        find_credentials("ovh", {"OS_TOKEN": "t", "OS_PROJECT_ID": "p"}, tmp_path)
+    assert "hunter2" not in f"{refused.value}{other.value}"

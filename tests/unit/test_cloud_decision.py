@@ -45,7 +45,7 @@ STEPS = [
 
 
 def weighed(folder: Path, steps: list[Step], left: dict[str, Left] | None = None) -> Any:
-    deployment: Any = SimpleNamespace(directory=folder)
+    deployment: Any = SimpleNamespace(directory=folder, given="region")
     return weigh(deployment, steps, Room(FLAVORS, left or {}))
 
 
@@ -140,7 +140,7 @@ def test_a_person_reads_what_is_new_and_what_differs_in_the_inventorys_words(tmp
 
 
 def test_a_program_reads_everything_that_a_person_does(tmp_path: Path) -> None:
-    deployment: Any = SimpleNamespace(directory=tmp_path)
+    deployment: Any = SimpleNamespace(directory=tmp_path, given="region")
     room = Room(FLAVORS, {}, ("quota of volumes: not here",), "like b3-16")
     document = weigh(deployment, STEPS, room).as_json()
     assert document["not_said"] == ["quota of volumes: not here"]
@@ -235,9 +235,9 @@ def test_what_is_removed_with_data_can_be_let_go_of_and_what_is_replaced_cannot(
     replaced = Step("replace", VOLUME, "u", "volume-one-synapse", protected=True, changed=("volumeType",))
     decision = weighed(tmp_path, [account, gone, replaced])
     for text in (decision.as_text(), _refusal(decision)):
-        assert "suite-deploy up NAME --release volume-one-postgresql\n" in text
-        assert "check NAME --explain infrastructure.hosts" in text and "Data does not move by itself" in text
-        assert "suite-deploy destroy NAME --with-data" in text and "account-docs" not in text
+        assert "suite-deploy up region --release volume-one-postgresql\n" in text
+        assert "check region --explain infrastructure.hosts" in text and "Data does not move by itself" in text
+        assert "suite-deploy destroy region --with-data" in text and "account-docs" not in text
     assert "--release" not in _refusal(weighed(tmp_path, [replaced]))
 
 

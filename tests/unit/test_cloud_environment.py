@@ -13,7 +13,9 @@ from typing import Any
 import pytest
 import yaml
 
+from suite_deploy.cloud import room
 from suite_deploy.cloud.driver import CloudDriver
+from suite_deploy.cloud.room import Room
 from suite_deploy.model.loader import load
 from suite_deploy.paths import resource_root
 from suite_deploy.policy import collect_ambient, judge
@@ -31,7 +33,9 @@ OUTSCALE = {
     "region": "eu-west-2",
     "image": {"id": "ami-0a1b2c3d"},
     "volumes": {"encrypted": True},
-    "hosts": OPENSTACK["infrastructure"]["hosts"],
+    "hosts": {
+        "one": {"groups": ["edge", "apps", "data"], "flavor": "tinav6.c2r4p2", "volumes": {"postgresql": "10GiB"}}
+    },
 }
 LOAD = "import os, suite_deploy; suite_deploy.load(os.environ['SUITE_DEPLOY_INVENTORY'])"
 
@@ -94,6 +98,7 @@ def test_what_the_command_accepts_the_program_accepts(
     inventory = write_inventory(bench.folder, OPENSTACK | {"infrastructure": infrastructure})
     monkeypatch.delenv("XDG_CONFIG_HOME", raising=False)
     files(bench.folder / "home", monkeypatch)
+    monkeypatch.setattr(room, "ask", lambda deployment, credentials: Room())
     deployment = load(str(inventory))
     verdict = judge(deployment, render(deployment), ambient=collect_ambient(os.environ, Path.home()))
     assert not verdict.blocking, [item.message for item in verdict.findings if item.is_blocking]

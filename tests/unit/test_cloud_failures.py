@@ -45,8 +45,8 @@ __all__ = ["bench"]
         ("got 403 instead: not allowed for managing additional application credentials", "made with --unrestricted"),
         ("Flavor m9 could not be found.", "no such flavor"),
         ("incorrect passphrase", "another passphrase"),
-        ("could not download plugin openstack", "suite-deploy doctor NAME --fix"),
-        ("no language plugin 'pulumi-language-python' found in the workspace", "suite-deploy doctor NAME --fix"),
+        ("could not download plugin openstack", "--fix. Without a way out, set"),
+        ("no language plugin 'pulumi-language-python' found in the workspace", "--fix. Without a way out, set"),
         ("1 validation error for VolumeInputs\nname\n  Field required", "running the same command again does not help"),
         ("something nobody has seen before", "the engine could not finish (up)"),
     ],
@@ -58,6 +58,7 @@ def test_a_failure_says_what_happened_and_what_to_do(bench: Bench, message: str,
         bench.driver.apply(lambda text: None)
     text = str(refused.value)
     assert happened in text
+    assert "suite-deploy " not in text or str(bench.deployment.given) in text, "a command names the inventory"
     assert all(line in text for line in f"host-one: {message}".splitlines())
     assert str(bench.state / "logs" / "engine.log") in text
 

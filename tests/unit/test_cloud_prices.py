@@ -11,6 +11,7 @@ import yaml
 
 from suite_deploy.cloud.plan import Step
 from suite_deploy.cloud.prices import BY_CONTENT, BY_PIECE, BY_SIZE, NOT_SOLD, Cost, monthly, read_prices
+from suite_deploy.errors import InvalidInput
 from suite_deploy.paths import resource_root
 
 ALLOWED = sorted(
@@ -72,3 +73,8 @@ def test_every_allowed_type_is_sold_in_one_way_or_not_at_all(name: str) -> None:
     ways = [last in way for way in (BY_PIECE, BY_CONTENT, BY_SIZE, NOT_SOLD)]
     unsold = name.startswith(("pulumi:", "suite:")) or last == "LoadBalancer"
     assert sum(ways) == (0 if unsold else 1), f"say in cloud/prices.py how {name} is sold"
+
+
+def test_a_mistake_in_the_table_is_said_with_its_line(tmp_path: Path) -> None:
+    with pytest.raises(InvalidInput, match=r"prices\.yml:6: curency: unknown key\. Did you mean `currency`"):
+        cost(tmp_path, "curency: EUR\n", GATEWAY)

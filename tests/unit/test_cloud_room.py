@@ -67,7 +67,8 @@ def test_wrong_credentials_are_said(keystone: Keystone, tmp_path: Path) -> None:
 
 
 def test_a_wrong_region_is_answered_with_those_there_are(keystone: Keystone, tmp_path: Path) -> None:
-    with pytest.raises(CouldNotRun, match=r"no region 'SE-STO' for this account\.\n  There is: se-sto\."):
+    where = r"suite\.yml:\d+: infrastructure\.region: the cloud has no region 'SE-STO'"
+    with pytest.raises(CouldNotRun, match=rf"{where} for this account\.\n  There is: se-sto\."):
         asked(tmp_path, keystone.url, region="SE-STO")
 
 
@@ -81,3 +82,21 @@ def test_a_quota_that_a_cloud_does_not_show_is_named(keystone: Keystone, tmp_pat
     room = asked(tmp_path, keystone.url)
     assert "vCPU" in room.left and "public addresses" not in room.left
     assert room.silent and room.silent[0].startswith("quota of networks: ")
+
+
+@pytest.mark.parametrize(
+    ("status", "type", "body", "said"),
+    [
+        (503, "text/plain", "busy", "the cloud could not be signed in to\n(.|\n)*503(.|\n)*Run the same command again"),
+        (400, "application/json", "{}", "the cloud could not be signed in to\n(.|\n)*suite-deploy doctor"),
+        (200, "text/html", "<html>Welcome</html>", "what answers there is no OpenStack\n(.|\n)*a portal on the way"),
+    ],
+)
+def test_what_answers_in_place_of_a_sign_in_is_not_called_a_quota(
+    tmp_path: Path, keystone: Keystone, monkeypatch: pytest.MonkeyPatch, status: int, type: str, body: str, said: str
+) -> None:
+    answer = (status, body, {"Content-Type": type})
+    monkeypatch.setattr(Keystone, "answer", lambda self, method, path, content: answer)
+    with pytest.raises(CouldNotRun, match=said) as refused:
+        asked(tmp_path, keystone.url)
+    assert "quota" not in str(refused.value)

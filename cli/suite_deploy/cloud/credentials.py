@@ -18,6 +18,8 @@ import yaml
 
 from ..errors import CouldNotRun
 from ..files import write_whole
+from ..model.deployment import Deployment
+from ..model.suite import Ovh
 
 #: key of `auth:` in clouds.yaml → variable
 _OPENSTACK = {
@@ -86,7 +88,7 @@ _SAID = {
 class Credentials:
     """What was found, by variable. sources: kind of credential → where it came from; missing: sentences.
 
-    partly: for each of `missing`, where something of it is and what, by name alone.
+    partly: for each of `missing`, where something of it is and what, by name alone, or why a file was of no use.
     """
 
     variables: Mapping[str, str] = field(repr=False)
@@ -102,7 +104,8 @@ class Credentials:
     def require(self) -> None:
         """Raise CouldNotRun that says which credentials are missing."""
         if self.missing:
-            lines = "\n".join(f"  missing: {one}" for one in self.missing)
+            partly = (f" ({one})" if one else "" for one in self.partly)
+            lines = "\n".join(f"  missing: {one}{why}" for one, why in zip(self.missing, partly, strict=True))
             raise CouldNotRun(f"no complete credentials for this cloud were found, nothing was started:\n{lines}")
 
 
@@ -128,10 +131,10 @@ def find_credentials(
     missing: list[str] = []
     partly: list[str] = []
     for kind in (*_NEEDS[driver], *(("s3",) if state_in_s3 else ())):
-        found, source = _of_environment(kind, given), "environment"
+        found, source, remark = _of_environment(kind, given), "environment", ""
         seen = {source: found}
         if not _suffices(kind, found | fixed):
-            from_file, where = _of_file(kind, given, base, endpoint)
+            from_file, where, remark = _of_file(kind, given, base, endpoint)
             seen[where] = from_file
             if _suffices(kind, from_file | fixed):
                 found, source = from_file, where
@@ -146,8 +149,21 @@ def find_credentials(
             sources[kind] = source
         else:
             missing.append(_SAID[kind])
-            partly.append("; ".join(f"{place}: {', '.join(sorted(names))}" for place, names in seen.items() if names))
+            there = [f"only {place}: {', '.join(sorted(names))}" for place, names in seen.items() if names]
+            partly.append("; ".join([*there, *filter(None, [remark])]))
     return Credentials(variables, sources, tuple(missing), tuple(partly))
+
+
+def find_driver_credentials(deployment: Deployment) -> Credentials:
+    """The credentials for a deployment's cloud, complete or not."""
+    infrastructure, state = deployment.suite.infrastructure, deployment.suite.state
+    ovh = infrastructure if isinstance(infrastructure, Ovh) else None
+    return find_credentials(
+        deployment.driver,
+        project=ovh.project if ovh else "",
+        endpoint=ovh.endpoint if ovh else "",
+        state_in_s3=bool(state and state.s3),
+    )
 
 
 def without_files(folder: Path) -> dict[str, str]:
@@ -180,15 +196,16 @@ def _of_environment(kind: str, environ: Mapping[str, str]) -> dict[str, str]:
     return found
 
 
-def _of_file(kind: str, environ: Mapping[str, str], home: Path, endpoint: str) -> tuple[dict[str, str], str]:
+def _of_file(kind: str, environ: Mapping[str, str], home: Path, endpoint: str) -> tuple[dict[str, str], str, str]:
+    """Variables, where from, and why a file that is there has none."""
     if kind == "openstack":
         return _clouds_yaml(environ, home)
     if kind == "ovh":
         return _ovh_conf(home, endpoint)
-    return _osc_config(environ, home) if kind == "outscale" else ({}, "")
+    return _osc_config(environ, home) if kind == "outscale" else ({}, "", "")
 
 
-def _clouds_yaml(environ: Mapping[str, str], home: Path) -> tuple[dict[str, str], str]:
+def _clouds_yaml(environ: Mapping[str, str], home: Path) -> tuple[dict[str, str], str, str]:
     """The chosen entry: by OS_CLOUD, or the only one there is; secrets from secure.yaml beside it."""
     named = environ.get("OS_CLIENT_CONFIG_FILE")
     base = Path(environ.get("XDG_CONFIG_HOME") or home / ".config") / "openstack"
@@ -196,13 +213,13 @@ def _clouds_yaml(environ: Mapping[str, str], home: Path) -> tuple[dict[str, str]
     places.append(Path("/etc/openstack/clouds.yaml"))
     path = next((place for place in places if place.is_file()), None)
     if path is None:
-        return {}, ""
+        return {}, "", ""
     clouds = _clouds(path)
     chosen = environ.get("OS_CLOUD") or (next(iter(clouds)) if len(clouds) == 1 else "")
     if chosen not in clouds:
         if chosen:
             raise CouldNotRun(f"{path}: OS_CLOUD says {chosen!r}; the file has: {', '.join(clouds) or 'none'}")
-        return {}, ""
+        return {}, "", f"{path} has {', '.join(clouds) or 'no cloud'}; OS_CLOUD says none of them"
     entry = clouds[chosen]
     secure = path.with_name("secure.yaml")
     hidden = _clouds(secure).get(chosen, {}) if secure.is_file() else {}
@@ -210,43 +227,58 @@ def _clouds_yaml(environ: Mapping[str, str], home: Path) -> tuple[dict[str, str]
     found = {name: str(auth[key]) for key, name in _OPENSTACK.items() if auth.get(key)}
     if entry.get("cacert"):
         found["OS_CACERT"] = str(entry["cacert"])
-    return found, f"{path} ({chosen})"
+    return found, f"{path} ({chosen})", ""
 
 
 def _clouds(path: Path) -> dict[str, dict[str, Any]]:
     try:
         content = yaml.safe_load(path.read_text(encoding="utf-8"))
     except (OSError, ValueError, yaml.YAMLError) as error:
-        raise CouldNotRun(f"{path}: cannot be read: {str(error).splitlines()[0]}") from error
+        raise _unreadable(path, error) from error
     return {str(name): _mapping(entry) for name, entry in _mapping(_mapping(content).get("clouds")).items()}
+
+
+def _unreadable(path: Path, error: Exception) -> CouldNotRun:
+    """What is wrong with a file of the tools, and in which line. Never the line itself: it may hold a password."""
+    mark = getattr(error, "problem_mark", None)
+    what = f"line {mark.line + 1}: {getattr(error, 'problem', '')}" if mark else str(error).splitlines()[0]
+    return CouldNotRun(f"{path}: cannot be read: {what}\n  Mend that file, or give the credentials as variables.")
 
 
 def _mapping(value: Any) -> dict[str, Any]:
     return dict(value) if isinstance(value, Mapping) else {}
 
 
-def _ovh_conf(home: Path, endpoint: str) -> tuple[dict[str, str], str]:
+def _ovh_conf(home: Path, endpoint: str) -> tuple[dict[str, str], str, str]:
+    remarks = []
     for path in (Path("ovh.conf"), home / ".ovh.conf", Path("/etc/ovh.conf")):
         parser = configparser.ConfigParser(interpolation=None)
         try:
             if not path.is_file():
                 continue
             parser.read_string(path.read_text(encoding="utf-8"))
+        except configparser.ParsingError as error:
+            # its text repeats the line, which may hold a key
+            raise CouldNotRun(f"{path}: cannot be read: line {error.errors[0][0]}") from None
         except (OSError, ValueError, configparser.Error) as error:
-            raise CouldNotRun(f"{path}: cannot be read: {str(error).splitlines()[0]}") from error
+            raise _unreadable(path, error) from error
         if parser.has_section(endpoint):
             section = dict(parser.items(endpoint))
-            return {name: section[key] for key, name in _OVH.items() if section.get(key)}, f"{path} [{endpoint}]"
-    return {}, ""
+            return {name: section[key] for key, name in _OVH.items() if section.get(key)}, f"{path} [{endpoint}]", ""
+        remarks.append(f"{path} has no section {endpoint}; it has: {', '.join(parser.sections()) or 'none'}")
+    return {}, "", "; ".join(remarks)
 
 
-def _osc_config(environ: Mapping[str, str], home: Path) -> tuple[dict[str, str], str]:
+def _osc_config(environ: Mapping[str, str], home: Path) -> tuple[dict[str, str], str, str]:
     path = Path(environ.get("OSC_CONFIG_FILE") or home / ".osc" / "config.json")
     chosen = environ.get("OSC_PROFILE") or "default"
     try:
-        entry = _mapping(_mapping(json.loads(path.read_text(encoding="utf-8"))).get(chosen))
+        profiles = _mapping(json.loads(path.read_text(encoding="utf-8")))
     except FileNotFoundError:
-        return {}, ""
+        return {}, "", ""
     except (OSError, ValueError) as error:
-        raise CouldNotRun(f"{path}: cannot be read: {str(error).splitlines()[0]}") from error
-    return {name: str(entry[key]) for key, name in _OUTSCALE.items() if entry.get(key)}, f"{path} ({chosen})"
+        raise _unreadable(path, error) from error
+    if chosen not in profiles:
+        return {}, "", f"{path} has no profile {chosen!r}; it has: {', '.join(map(str, profiles)) or 'none'}"
+    entry = _mapping(profiles[chosen])
+    return {name: str(entry[key]) for key, name in _OUTSCALE.items() if entry.get(key)}, f"{path} ({chosen})", ""

@@ -15,6 +15,7 @@ from .need import Size, needs
 from .plan import Step, because, counts, opens_data, plan_items
 from .prices import Cost, monthly, read_prices
 from .room import Left, Room
+from .typed import typed
 
 _CLOSED = "the rest of the plan is known once the region is open"
 #: how derived hosts stay as they are
@@ -60,6 +61,8 @@ class Decision:
     flavor_form: str = ""
     closed: bool = False
     known: Mapping[str, Size] = field(default_factory=dict, repr=False)
+    #: as the operator calls it
+    inventory: str = "NAME"
 
     @property
     def items(self) -> list[PlanItem]:
@@ -101,7 +104,9 @@ class Decision:
             for step in self.steps
             if (sizes := step.shrinks)
         ]
-        return [*found, f"  Hosts that are derived: {_WRITE_OUT}, with that size"] if found else []
+        return (
+            [*found, typed(f"  Hosts that are derived: {_WRITE_OUT}, with that size", self.inventory)] if found else []
+        )
 
     def _ways_out(self) -> list[str]:
         """What to do about data that would be lost."""
@@ -116,7 +121,8 @@ class Decision:
                 f"  suite-deploy up NAME {' '.join(f'--release {name}' for name in removed)}",
                 "  Data does not move by itself: a new volume or bucket begins empty.",
             ]
-        return [*ways, "To remove the whole suite with all its data: suite-deploy destroy NAME --with-data"]
+        ways.append("To remove the whole suite with all its data: suite-deploy destroy NAME --with-data")
+        return [typed(line, self.inventory) for line in ways]
 
     def as_text(self) -> str:
         """For a terminal."""
@@ -208,6 +214,7 @@ def weigh(deployment: Deployment, steps: list[Step], room: Room) -> Decision:
         flavor_form=room.flavor_form,
         closed=room.closed,
         known=room.flavors,
+        inventory=deployment.given,
     )
 
 

@@ -20,7 +20,7 @@ from ..model.suite import Cloud, Outscale, Ovh
 from ..paths import share_import
 from ..runners.process import capture, clean_environment
 from . import engine as engines
-from .credentials import Credentials
+from .credentials import Credentials, find_driver_credentials
 from .failures import innermost
 from .ovhapi import API
 from .sdk import MODULES, missing, provide
@@ -232,7 +232,6 @@ def _ask_engine(found: engines.Engine, words: list[str], mirror: str | None = No
 
 def _cloud(deployment: Deployment) -> Iterator[Check]:
     from . import room
-    from .driver import find_driver_credentials
 
     infrastructure, state = deployment.suite.infrastructure, deployment.suite.state
     assert isinstance(infrastructure, Cloud)
@@ -304,7 +303,6 @@ def _sign_in(deployment: Deployment, possible: bool, own: Check | None = None) -
     own: what OVHcloud's own interface said, which has to be asked first.
     """
     from . import openstack_room, room
-    from .driver import find_driver_credentials
 
     title, infrastructure = "sign-in and region", deployment.suite.infrastructure
     if not possible or missing(deployment.driver):

@@ -6,7 +6,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +14,7 @@ import yaml
 
 from ..errors import CouldNotRun
 from ..files import writable, write_whole
-from ..model.deployment import Component, Deployment
+from ..model.deployment import Deployment
 from ..model.immutable import RECORD, record_cloud
 from ..model.outputs import PlanItem, Progress, StackOutputs
 from ..model.sizing import FLAVORS, with_flavors
@@ -23,12 +23,13 @@ from ..paths import resource_root, share_import
 from ..render.inventory import SSH_CONFIG, ssh_config
 from ..runners.process import clean_environment
 from ..secrets.ensure import STACK_SECRETS, STACK_TOP_KEY, open_store, require
-from . import flavors, known, ovh_room, ownkeys, room, strays
-from .credentials import Credentials, find_credentials, without_files
+from . import flavors, known, ovh_buckets, ovh_room, ownkeys, prices, room, strays
+from .credentials import Credentials, find_driver_credentials, without_files
 from .engine import ENGINE, Engine, backend_url, project_name, require_engine
 from .plan import Step, kind_of, name_of, opens_data, plan_items
 from .release import LetGo, letting_go, require_let_go
 from .sdk import provide
+from .typed import names_inventory
 
 if TYPE_CHECKING:
     from ..runners.pulumi import EngineStack
@@ -78,6 +79,7 @@ class CloudDriver:
     def preview(self) -> list[PlanItem]:
         return plan_items(self.steps())
 
+    @names_inventory
     def steps(self) -> list[Step]:
         """What the engine would do now, asked once, after asking the cloud what it has."""
         if self._steps is None:
@@ -92,6 +94,7 @@ class CloudDriver:
                 self.notes += (f"`up` refuses this plan: {strays.said(found)}",)
         return self._steps
 
+    @names_inventory
     def decide(self) -> Decision:
         """What a person needs to decide on: the plan, room on the cloud, cost. Reads only."""
         steps = self.steps()
@@ -100,6 +103,7 @@ class CloudDriver:
 
         return weigh(self.deployment, steps, self._room)
 
+    @names_inventory
     def apply(self, progress: Progress) -> StackOutputs:
         """Raises CouldNotRun or InvalidInput, before anything was created, for what the cloud refuses or lacks.
 
@@ -116,7 +120,7 @@ class CloudDriver:
         progress("waiting for the hosts to answer")
         self._meet_hosts(outputs, progress)
         write_whole(self.state / OUTPUTS, outputs.to_json(), 0o644)
-        self._open_buckets(stack, progress)
+        ovh_buckets.open_to_pages(self.deployment, stack, progress)
         (self.state / UNFINISHED).unlink(missing_ok=True)
         return outputs
 
@@ -154,9 +158,11 @@ class CloudDriver:
     def _ask(self) -> None:
         """Ask the cloud what it has, before the engine is started; derived hosts get their flavors.
 
-        Raises CouldNotRun when it refuses, InvalidInput for flavors, types of volumes and zones it does not have.
+        Raises CouldNotRun when it refuses, InvalidInput for flavors, types of volumes and zones it does not have, and
+        for a table of prices that cannot be read.
         """
         provide(self.deployment.driver)
+        prices.read_prices(self.deployment.directory)
         ownkeys.refuse_own_keys(self.deployment, self.credentials(), self._secrets)
         self._room = room.ask(self.deployment, self.credentials())
         self._chosen |= flavors.choose(self.deployment, self._room)
@@ -168,6 +174,7 @@ class CloudDriver:
         """Whether an `up` of this machine began to create or change things and did not come to its end."""
         return (self.state / UNFINISHED).exists()
 
+    @names_inventory
     def outputs(self) -> StackOutputs | None:
         """As the last `apply` left them; read from the engine's state where this machine has no record."""
         try:
@@ -177,13 +184,14 @@ class CloudDriver:
         except (OSError, ValueError) as error:
             raise CouldNotRun(f"{self.state / OUTPUTS}: cannot be read: {error}. Run `up` again.") from error
 
+    @names_inventory
     def destroy(self, progress: Progress, *, with_data: bool) -> list[str]:
         stack = self._stack(require_engine(self.deployment.given), progress)
         if not stack.exists():
             self._forget(with_data)
             return []
         if with_data:
-            self._empty_buckets(stack, progress)
+            ovh_buckets.empty(self.deployment, stack, progress)
         # The engine forgets these and leaves them in the cloud: nothing else remembers their ids.
         forgotten = [one for one in stack.resources() if one.get("retainOnDelete")]
         left = stack.destroy(progress, with_data=with_data)
@@ -195,6 +203,7 @@ class CloudDriver:
             f"{kind_of(one['type'])} {one['id']} ({name_of(one['urn'])})" for one in kept if one.get("custom")
         )
 
+    @names_inventory
     def unlock(self) -> None:
         """Remove the engine's lock on this suite's state."""
         self._stack(require_engine(self.deployment.given)).unlock()
@@ -272,7 +281,7 @@ class CloudDriver:
         if suite.engine.plugins:
             # A narrower pattern that does not fit would be passed over without a word.
             own["PULUMI_PLUGIN_DOWNLOAD_URL_OVERRIDES"] = f".*={suite.engine.plugins}"
-        own |= credentials.variables | without_files(self.state / ENGINE)
+        own |= dict(credentials.variables) | without_files(self.state / ENGINE)
         return clean_environment(own, allow=("PULUMI_HOME",))
 
     def _pack(self, prefix: Path) -> Path:
@@ -328,42 +337,6 @@ class CloudDriver:
         reach = share_import("stacks.components.reach")
         reach.wait_for_ssh(path, outputs.hosts, progress, FIRST_BOOT)
 
-    def _empty_buckets(self, stack: EngineStack, progress: Progress) -> None:
-        """OVHcloud removes no bucket that holds anything, and not every version of its provider empties one."""
-        from .emptying import empty_bucket
-
-        for _, bucket, access in self._buckets(stack):
-            empty_bucket(bucket, **access, progress=progress)
-
-    def _open_buckets(self, stack: EngineStack, progress: Progress) -> None:
-        """OVHcloud's provider knows no CORS rules: each bucket's own key sets which pages reach it."""
-        from .s3 import client_of, set_cors
-
-        for component, bucket, access in self._buckets(stack):
-            need = component.description.needs.bucket if component else None
-            if not (component and component.url and need and need.cors):
-                continue
-            if set_cors(bucket, [component.url], client_of(**access)):
-                progress(f"pages of {component.url} may reach the bucket {bucket} now")
-
-    def _buckets(self, stack: EngineStack) -> Iterator[tuple[Component | None, str, dict[str, str]]]:
-        """What OVHcloud's store holds: who it is for (None: nobody any more), name, and how it is reached."""
-        store = self.infrastructure.object_store
-        if self.deployment.driver != "ovh" or store is None:
-            return
-        exports, _ = stack.outputs()
-        secrets = share_import("stacks.components.outputs").read_secrets(exports)
-        for resource in stack.resources():
-            slug = str(resource["urn"]).rpartition("::bucket-")[2]
-            if resource["type"].endswith(":Storage") and f"{slug}.bucket" in secrets:
-                access = {
-                    "endpoint": store.endpoint,
-                    "region": store.region,
-                    "access_key": secrets[f"{slug}.bucket_access_key"],
-                    "secret_key": secrets[f"{slug}.bucket"],
-                }
-                yield self.deployment.components.get(slug), str(resource["inputs"]["name"]), access
-
     def _forget(self, with_data: bool) -> None:
         """Remove what described the suite; with its data gone, also what was true of that data alone."""
         gone = [OUTPUTS, UNFINISHED, STACK_SECRETS, KNOWN_HOSTS, SSH_CONFIG]
@@ -375,15 +348,3 @@ class CloudDriver:
                 shutil.rmtree(path)
             else:
                 path.unlink(missing_ok=True)
-
-
-def find_driver_credentials(deployment: Deployment) -> Credentials:
-    """The credentials for a deployment's cloud, complete or not."""
-    infrastructure, state = deployment.suite.infrastructure, deployment.suite.state
-    ovh = infrastructure if isinstance(infrastructure, Ovh) else None
-    return find_credentials(
-        deployment.driver,
-        project=ovh.project if ovh else "",
-        endpoint=ovh.endpoint if ovh else "",
-        state_in_s3=bool(state and state.s3),
-    )

@@ -20,7 +20,7 @@ _KNOWN: tuple[tuple[re.Pattern[str], str, str], ...] = tuple(
         (
             r"incorrect passphrase|passphrase must be set|unable to decrypt|constructing secrets manager",
             "the engine's state was encrypted with another passphrase",
-            "Put back the value of suite.engine_passphrase that this suite was made with: suite-deploy secrets set",
+            "Put back the value that this suite was made with: suite-deploy secrets set NAME suite.engine_passphrase",
         ),
         (
             r"request rate exceeded|rate limit|too many requests|throttl|\bHTTP 429\b|AccessDenied (6|24|25)\b",

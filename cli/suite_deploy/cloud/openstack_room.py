@@ -11,17 +11,20 @@ from ..errors import CouldNotRun
 from ..model.suite import Cloud
 from .credentials import Credentials
 from .need import Size
-from .room import AGAIN, CREDENTIALS, REGION, Left, Room, auth_url, said
+from .room import AGAIN, CREDENTIALS, REGION, Left, Room, WrongSetting, auth_url, said
 
 T = TypeVar("T")
+_SIGN_IN = "the cloud could not be signed in to"
+_SOMETHING_ELSE = "Look at the address; a proxy or a portal on the way may have answered in its place."
 
 
 def ask(infrastructure: Cloud, credentials: Credentials, hint: str = REGION) -> Room:
     """Flavors, types of volumes, zones and quota. hint: next step where the region is unknown. Raises CouldNotRun."""
     silent: list[str] = []
-    with explained(infrastructure, "the cloud could not be asked for its quota"):
+    with explained(infrastructure, _SIGN_IN):
         cloud = connect(infrastructure, credentials)
         _require_region(cloud, infrastructure.region, hint)
+    with explained(infrastructure, "the cloud could not be asked for its quota"):
         flavors: dict[str, Size] = {}
         for item in cloud.compute.flavors():
             size = Size(str(item.name), int(item.vcpus), int(item.ram))
@@ -85,7 +88,7 @@ def connect(infrastructure: Cloud, credentials: Credentials) -> Any:
 
 def listed_regions(infrastructure: Cloud, credentials: Credentials) -> list[str]:
     """Sign in, and what OpenStack's catalogue has for the account. Raises CouldNotRun."""
-    with explained(infrastructure, "the cloud could not be asked for its regions"):
+    with explained(infrastructure, _SIGN_IN):
         return _catalogue(connect(infrastructure, credentials))
 
 
@@ -104,17 +107,21 @@ def explained(infrastructure: Cloud, otherwise: str) -> Iterator[None]:
         raise CouldNotRun(said(where, "the cloud has no such region for this account", error, REGION)) from None
     except refused.ConnectFailure as error:
         raise CouldNotRun(said(where, "the cloud does not answer", error, AGAIN)) from None
+    except refused.InvalidResponse as error:
+        raise CouldNotRun(said(where, "what answers there is no OpenStack", error, _SOMETHING_ELSE)) from None
     except (refused.ClientException, failed.SDKException) as error:
-        raise CouldNotRun(said(where, otherwise, error, "")) from None
+        # What the cloud says is our fault stays so.
+        step = CREDENTIALS if isinstance(error, refused.HTTPClientError) else AGAIN
+        raise CouldNotRun(said(where, otherwise, error, step)) from None
 
 
 def _require_region(cloud: Any, region: str, step: str) -> None:
     """Raise CouldNotRun when the account's catalogue does not have the region, naming those it has."""
     regions = _catalogue(cloud)
     if regions and region not in regions:
-        raise CouldNotRun(
-            f"infrastructure.region: the cloud has no region {region!r} for this account.\n"
-            f"  There is: {', '.join(regions)}.\n  {step}"
+        raise WrongSetting(
+            "region",
+            f"the cloud has no region {region!r} for this account.\n  There is: {', '.join(regions)}.\n  {step}",
         )
 
 

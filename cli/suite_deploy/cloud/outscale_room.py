@@ -12,7 +12,7 @@ from ..errors import CouldNotRun
 from ..model.suite import Outscale
 from ..paths import share_import
 from .credentials import Credentials
-from .room import AGAIN, CREDENTIALS, REGION, Left, Room, auth_url, said
+from .room import AGAIN, CREDENTIALS, REGION, Left, Room, WrongSetting, auth_url, said
 
 #: Outscale's flavors say their size in their name, so its list is not asked for. Source:
 #: https://docs.outscale.com/en/userguide/3DS-OUTSCALE-Offering-Refinements-(API-Behavior).html
@@ -49,9 +49,10 @@ def ask(infrastructure: Outscale, credentials: Credentials) -> Room:
     where = f"{endpoint}, region {infrastructure.region}"
     named = _OUTSCALE_HOST.match(urlsplit(endpoint).hostname or "")
     if named and named[1] != infrastructure.region:
-        raise CouldNotRun(
-            f"infrastructure.endpoint: {endpoint} is of the region {named[1]}, and infrastructure.region says"
-            f" {infrastructure.region!r}.\n  Leave `endpoint` out, or write both of the same region."
+        raise WrongSetting(
+            "endpoint",
+            f"{endpoint} is of the region {named[1]}, and infrastructure.region says"
+            f" {infrastructure.region!r}.\n  Leave `endpoint` out, or write both of the same region.",
         )
     client = share_import("stacks.outscale.providers.client").Client(infrastructure.region, endpoint, keys)
     try:
@@ -75,9 +76,10 @@ def _require_region(infrastructure: Outscale, error: Exception) -> None:
     register = builtin()
     known = sorted({name for row in register.data.regions if row.provider == "outscale" for name in row.ids})
     if not infrastructure.endpoint and infrastructure.region not in known:
-        raise CouldNotRun(
-            f"infrastructure.region: Outscale has no region {infrastructure.region!r} that answers.\n"
-            f"  There is (as of {register.as_of}): {', '.join(known)}.\n  {error}\n  {REGION}"
+        raise WrongSetting(
+            "region",
+            f"Outscale has no region {infrastructure.region!r} that answers.\n"
+            f"  There is (as of {register.as_of}): {', '.join(known)}.\n  {error}\n  {REGION}",
         ) from None
 
 

@@ -13,7 +13,7 @@ from . import openstack_room
 from .credentials import Credentials
 from .openstack_room import limit, listed_regions
 from .ovhapi import Interface
-from .room import REGION, Room
+from .room import REGION, Room, WrongSetting
 
 #: seconds that a region gets to open, and between two looks at it
 PATIENCE, PAUSE = 600.0, 10.0
@@ -32,10 +32,11 @@ def is_open(own: Interface, region: str) -> bool:
         return True
     closed = own.closed_regions()
     if region not in closed:
-        raise CouldNotRun(
-            f"infrastructure.region: OVHcloud has no region {region!r} for this project.\n"
+        raise WrongSetting(
+            "region",
+            f"OVHcloud has no region {region!r} for this project.\n"
             f"  Open: {', '.join(sorted(opened)) or 'none'}. It may open: {', '.join(sorted(closed)) or 'none'}.\n"
-            f"  {REGION}"
+            f"  {REGION}",
         )
     return False
 

@@ -8,11 +8,12 @@ from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 
-import yaml
-from pydantic import Field, ValidationError
+from pydantic import Field
 
-from ..errors import InvalidInput, Problem
+from ..errors import InvalidInput
 from ..model.strict import Strict
+from ..model.validation import validate
+from ..model.yamlfile import load_yaml
 from .need import Size, disks_of, flavor_of, is_host, size_of
 from .plan import Step, kind_of
 
@@ -107,17 +108,13 @@ class Cost:
 def read_prices(directory: Path) -> Prices | None:
     """The table beside suite.yml, None when there is none. Raises InvalidInput with every problem of the file."""
     path = directory / FILE
-    try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
-        return Prices.model_validate(content)
-    except FileNotFoundError:
+    if not path.exists():
         return None
-    except ValidationError as error:
-        raise InvalidInput(
-            Problem(str(path), 0, ".".join(map(str, item["loc"])), str(item["msg"])) for item in error.errors()
-        ) from None
-    except (OSError, ValueError, yaml.YAMLError) as error:
-        raise InvalidInput([Problem(str(path), 0, "", f"cannot be read: {str(error).splitlines()[0]}")]) from None
+    file = load_yaml(path)
+    prices, problems = validate(Prices, file.data, file.place)
+    if prices is None:
+        raise InvalidInput(problems)
+    return prices
 
 
 def monthly(steps: Iterable[Step], prices: Prices | None, known: Mapping[str, Size]) -> Cost:

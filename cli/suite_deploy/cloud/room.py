@@ -3,9 +3,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 
+from ..errors import CouldNotRun
 from ..model.deployment import Deployment
 from ..model.suite import Cloud, OpenStack, Outscale, Ovh
 from .credentials import Credentials
@@ -22,6 +24,25 @@ OVH_AUTH = {
 CREDENTIALS = "What is used, without its values: suite-deploy doctor NAME"
 REGION = "Compare infrastructure.region with the cloud's own list; regions are case-sensitive."
 AGAIN = "Nothing was touched. Run the same command again once it answers; see suite-deploy doctor NAME."
+
+
+class WrongSetting(CouldNotRun):
+    """A setting of `infrastructure` that the cloud knows to be wrong; the text begins with it. key: its last part."""
+
+    def __init__(self, key: str, text: str) -> None:
+        self.key = key
+        super().__init__(f"infrastructure.{key}: {text}")
+
+
+@contextmanager
+def placed(deployment: Deployment) -> Iterator[None]:
+    """Say of a wrong setting where it was written."""
+    try:
+        yield
+    except WrongSetting as error:
+        place = deployment.place("infrastructure", error.key)
+        error.args = (f"{place.file}:{place.line}: {error}",)
+        raise
 
 
 @dataclass(frozen=True)
@@ -78,11 +99,12 @@ def ask(deployment: Deployment, credentials: Credentials) -> Room:
 
     infrastructure = deployment.suite.infrastructure
     assert isinstance(infrastructure, Cloud)
-    if isinstance(infrastructure, Outscale):
-        return outscale_room.ask(infrastructure, credentials)
-    if isinstance(infrastructure, Ovh):
-        return ovh_room.ask(infrastructure, credentials)
-    return openstack_room.ask(infrastructure, credentials)
+    with placed(deployment):
+        if isinstance(infrastructure, Outscale):
+            return outscale_room.ask(infrastructure, credentials)
+        if isinstance(infrastructure, Ovh):
+            return ovh_room.ask(infrastructure, credentials)
+        return openstack_room.ask(infrastructure, credentials)
 
 
 def said(where: str, what: str, error: Exception, step: str) -> str:
