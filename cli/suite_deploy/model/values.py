@@ -108,11 +108,15 @@ def _refuse_login(value: str) -> None:
         raise ValueError(f"{shown!r} holds a user or password (not shown). Remove it, and change that password")
 
 
-def size(value: Any) -> str:
+def size(value: str) -> str:
     """A size with a binary unit, like 100GiB."""
-    if not isinstance(value, str) or not re.match(r"^[1-9]\d*(MiB|GiB|TiB)$", value):
+    if not re.match(r"^[1-9]\d*(MiB|GiB|TiB)$", value):
         raise ValueError(f"{value!r} is no size. Accepted: a whole number with MiB, GiB or TiB, like 100GiB")
     return value
+
+
+def _number_as_text(value: Any) -> Any:
+    return str(value) if isinstance(value, (int, float)) else value
 
 
 def _one_or_more(value: Any) -> Any:
@@ -126,7 +130,7 @@ Address = Annotated[str, AfterValidator(address)]
 HostOrAddress = Annotated[str, AfterValidator(host_or_address)]
 HttpsUrl = Annotated[str, AfterValidator(https_url)]
 Url = Annotated[str, AfterValidator(url)]
-Size = Annotated[str, BeforeValidator(size)]
+Size = Annotated[str, BeforeValidator(_number_as_text), AfterValidator(size)]
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 HostOrAddresses = Annotated[tuple[HostOrAddress, ...], BeforeValidator(_one_or_more)]
 Group = Literal["edge", "apps", "data", "media"]

@@ -15,6 +15,8 @@ import yaml
 from pydantic import AfterValidator, BaseModel, BeforeValidator
 from pydantic.fields import FieldInfo
 
+from ..model.values import PATTERNS
+
 _PLAIN = {str: "text", int: "whole number", float: "number", bool: "`true`, `false`", Any: "anything"}
 
 
@@ -161,7 +163,7 @@ def _accepted(annotation: Any, metadata: Iterable[Any] = ()) -> str:
 def _limited(plain: str, facts: list[Any]) -> str:
     pattern = next((item.pattern for item in facts if getattr(item, "pattern", None)), None)
     if pattern:
-        return f"text like `{pattern}`"
+        return PATTERNS.get(pattern, f"text like `{pattern}`")
     low = next((item.ge for item in facts if hasattr(item, "ge")), None)
     high = next((item.le for item in facts if hasattr(item, "le")), None)
     if low is not None:
