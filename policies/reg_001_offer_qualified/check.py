@@ -5,8 +5,13 @@ from collections.abc import Iterator
 
 from suite_deploy.policy.register_schema import CONFIDENCE_ORDER
 from suite_deploy.policy.rule import Outcome, Subject, clause, failed, not_applicable, passed
-from suite_deploy.policy.sentences import label_name, places_qualified, status_sentence
+from suite_deploy.policy.sentences import did_you_mean, label_name, places_qualified, status_sentence
 
+ALL_OFFERS = "Every offer, with or without a label: `suite-deploy policy register --all`."
+OWN_CLOUD = (
+    "For a cloud it does not know, add offer and region to a register of your own (`suite-deploy policy register"
+    " --export FILE`), or waive this in waivers.yml."
+)
 DRIVER, OFFER, REGION, EVIDENCE = (f"infrastructure.{key}" for key in ("driver", "offer", "region", "evidence"))
 
 
@@ -41,8 +46,9 @@ def offer_known(subject: Subject) -> Iterator[Outcome]:
         near = [key for key in subject.register.offer_keys if key.startswith(provider + "/")]
         yield failed(
             OFFER,
-            f"{subject.offer!r} is no offer of the register.",
-            f"Offers of {provider}: {', '.join(near)}." if near else "See `suite-deploy policy register`.",
+            f"{subject.offer!r} is no offer of the register.{did_you_mean(subject.offer, subject.register.offer_keys)}",
+            f"Offers of {provider}: {', '.join(near)}." if near else ALL_OFFERS,
+            "" if near else OWN_CLOUD,
         )
     else:
         yield passed(OFFER, subject.offer)
@@ -92,8 +98,16 @@ def region_linked(subject: Subject) -> Iterator[Outcome]:
     place = f"{subject.provider} {subject.region}"
     link = min((row.link for row in subject.offer_regions), key=CONFIDENCE_ORDER.index, default="?")
     known = f"{', '.join(ids)} only (confidence {link})" if ids else "no region that an interface names"
+    others = sorted({row.offer for row in subject.register.find_regions(subject.region, provider=subject.provider)})
+    elsewhere = f"{subject.region} belongs to {', '.join(others)}." if others else ""
     if not subject.labels:
-        yield failed(REGION, f"{place} is no region of {subject.offer}.", f"The register links the offer to {known}.")
+        near = did_you_mean(subject.region, ids)
+        yield failed(
+            REGION,
+            f"{place} is no region of {subject.offer}.{near}",
+            f"The register links the offer to {known}.",
+            elsewhere,
+        )
         return
     for label in subject.labels:
         row = subject.decision(label)
@@ -104,6 +118,7 @@ def region_linked(subject: Subject) -> Iterator[Outcome]:
             REGION,
             f"{place} is not covered by a {label_name(label)}.",
             f"{decision}: the register links it to {known}. Profile {subject.profile.name} requires a qualified offer.",
+            elsewhere,
             places_qualified(subject, label),
         )
 

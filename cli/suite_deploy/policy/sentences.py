@@ -3,6 +3,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
+from ..model.validation import nearest
 from .clock import days_left
 from .register_schema import Offer
 from .subject import Subject
@@ -23,6 +26,12 @@ SOON = 180
 def label_name(label: str) -> str:
     """A label as people call it."""
     return _LABELS.get(label, label)
+
+
+def did_you_mean(word: str, known: Iterable[str]) -> str:
+    """A question that names the closest known word, with a space before it; empty when none is close."""
+    near = nearest(word, known)
+    return f" Did you mean `{near}`?" if near else ""
 
 
 def status_sentence(row: Offer, subject: Subject) -> tuple[str, ...]:
