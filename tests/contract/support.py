@@ -41,9 +41,14 @@ def with_options(deployment: Deployment, slug: str, **options: Any) -> Deploymen
     return replace(deployment, components={**deployment.components, slug: changed})
 
 
+def environments(tree: RenderedTree, slug: str) -> dict[str, dict[str, str]]:
+    """The variables of each service and job of a component."""
+    return {item.name: dict(item.env) for item in tree.services if item.component == slug}
+
+
 def environment(tree: RenderedTree, slug: str, service: str) -> dict[str, str]:
     """The variables of one service."""
-    return next(dict(item.env) for item in tree.services if (item.component, item.name) == (slug, service))
+    return environments(tree, slug)[service]
 
 
 def known(name: str) -> tuple[str, ...]:

@@ -3,25 +3,14 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
-import yaml
 
 from suite_deploy.model.deployment import Deployment
-from suite_deploy.model.loader import load
 from suite_deploy.render.render import render
+from tests.contract.support import deployment_of, environment, environments, known, with_options
 
-HERE = Path(__file__).parent
-SUITE = {
-    "schema": 1,
-    "suite": "contract",
-    "domain": "contract.example",
-    "profile": "dev",
-    "infrastructure": {"driver": "local"},
-    "components": {"keycloak": {}, "docs": {}},
-}
 MAIL = {"relay": "smtp.contract.example", "from": "suite@contract.example", "user": "suite"}
 #: service → the names its image reads
 KNOWN = {
@@ -32,24 +21,14 @@ KNOWN = {
 }
 
 
-def deployment_of(folder: Path, **changes: object) -> Deployment:
-    path = folder / "suite.yml"
-    path.write_text(yaml.safe_dump({**SUITE, **changes}))
-    return load(str(path))
-
-
-def environments(deployment: Deployment) -> dict[str, dict[str, str]]:
-    return {item.name: dict(item.env) for item in render(deployment).services if item.component == "docs"}
-
-
 @pytest.fixture(scope="module")
 def deployment(tmp_path_factory: pytest.TempPathFactory) -> Deployment:
-    return deployment_of(tmp_path_factory.mktemp("docs"))
+    return deployment_of(tmp_path_factory.mktemp("docs"), {"docs": {}})
 
 
 @pytest.fixture(scope="module")
 def rendered(deployment: Deployment) -> dict[str, dict[str, str]]:
-    return environments(deployment)
+    return environments(render(deployment), "docs")
 
 
 @pytest.fixture(scope="module")
@@ -59,16 +38,15 @@ def backend(rendered: dict[str, dict[str, str]]) -> dict[str, str]:
 
 @pytest.mark.parametrize("service", KNOWN)
 def test_every_variable_is_one_that_upstream_reads(service: str, rendered: dict[str, dict[str, str]]) -> None:
-    lines = (HERE / KNOWN[service]).read_text().splitlines()
-    known = {line for line in lines if not line.startswith("#")}
-    assert rendered[service].keys() - known == set()
-    assert len(known) == len([line for line in lines if not line.startswith("#")]), "a name stands there twice"
+    names = known(KNOWN[service])
+    assert rendered[service].keys() - set(names) == set()
+    assert len(names) == len(set(names)), "a name stands there twice"
 
 
 def test_names_that_are_easily_written_with_the_wrong_prefix_are_not_read() -> None:
-    known = set((HERE / "docs-variables.txt").read_text().splitlines())
-    assert known.isdisjoint({"OIDC_CREATE_USER", "SECRET_KEY", "ALLOWED_HOSTS", "EMAIL_HOST"})
-    assert known.isdisjoint({"DJANGO_SENTRY_DSN", "STORAGES_STATICFILES_BACKEND", "DATA_UPLOAD_MAX_MEMORY_SIZE"})
+    names = set(known("docs-variables.txt"))
+    assert names.isdisjoint({"OIDC_CREATE_USER", "SECRET_KEY", "ALLOWED_HOSTS", "EMAIL_HOST"})
+    assert names.isdisjoint({"DJANGO_SENTRY_DSN", "STORAGES_STATICFILES_BACKEND", "DATA_UPLOAD_MAX_MEMORY_SIZE"})
 
 
 def test_queue_and_migration_see_what_the_backend_sees(rendered: dict[str, dict[str, str]]) -> None:
@@ -100,8 +78,8 @@ def test_both_sides_of_the_collaboration_server_hold_the_same_secrets(rendered: 
 
 def test_collaboration_server_asks_the_backend_with_tls_in_front_of_it(rendered: dict[str, dict[str, str]]) -> None:
     """Asked directly, the backend answers with a redirect: nobody could open a document."""
-    assert rendered["y-provider"]["COLLABORATION_BACKEND_BASE_URL"] == "https://docs.contract.example"
-    assert rendered["y-provider"]["COLLABORATION_SERVER_ORIGIN"] == "https://docs.contract.example"
+    assert rendered["y-provider"]["COLLABORATION_BACKEND_BASE_URL"] == "https://docs.media.example"
+    assert rendered["y-provider"]["COLLABORATION_SERVER_ORIGIN"] == "https://docs.media.example"
 
 
 def test_nobody_is_found_by_address(backend: dict[str, str]) -> None:
@@ -116,27 +94,24 @@ def test_runtimes_trust_the_suites_authority(rendered: dict[str, dict[str, str]]
 
 def test_mail_goes_nowhere_without_a_relay(backend: dict[str, str], tmp_path: Path) -> None:
     assert backend["DJANGO_EMAIL_BACKEND"].endswith(".dummy.EmailBackend")
-    with_mail = environments(deployment_of(tmp_path, mail=MAIL))["backend"]
+    with_mail = environment(render(deployment_of(tmp_path, {"docs": {}}, mail=MAIL)), "docs", "backend")
     assert with_mail["DJANGO_EMAIL_BACKEND"].endswith(".smtp.EmailBackend")
     assert with_mail["DJANGO_EMAIL_HOST"] == "smtp.contract.example"
     assert with_mail["DJANGO_EMAIL_FROM"] == "suite@contract.example"
     assert with_mail["DJANGO_EMAIL_HOST_PASSWORD"].startswith("@secret:")
     assert (with_mail["DJANGO_EMAIL_USE_TLS"], with_mail["DJANGO_EMAIL_USE_SSL"]) == ("true", "false")
-    with_tls = environments(deployment_of(tmp_path, mail={**MAIL, "port": 465}))["backend"]
+    with_tls = environment(render(deployment_of(tmp_path, {"docs": {}}, mail={**MAIL, "port": 465})), "docs", "backend")
     assert (with_tls["DJANGO_EMAIL_USE_TLS"], with_tls["DJANGO_EMAIL_USE_SSL"]) == ("false", "true")
 
 
 def test_options_arrive(deployment: Deployment) -> None:
-    docs = deployment.components["docs"]
-    options = {**docs.options, "language": "de-de", "max_attachment_mib": 40, "trash_days": 7}
-    changed = replace(docs, options=options)
-    tree = render(replace(deployment, components={**deployment.components, "docs": changed}))
-    found = next(dict(item.env) for item in tree.services if (item.component, item.name) == ("docs", "backend"))
+    tree = render(with_options(deployment, "docs", language="de-de", max_attachment_mib=40, trash_days=7))
+    found = environment(tree, "docs", "backend")
     assert found["DJANGO_LANGUAGE_CODE"] == "de-de"
     assert found["DOCUMENT_IMAGE_MAX_SIZE"] == str(40 * 1024 * 1024)
     assert found["TRASHBIN_CUTOFF_DAYS"] == "7"
     sites = next(each["edge_sites"] for each in tree.host_vars.values() if "edge_sites" in each)
-    routes = next(site["routes"] for site in sites if site["hostname"] == docs.hostname)
+    routes = next(site["routes"] for site in sites if site["hostname"] == deployment.components["docs"].hostname)
     assert next(route["body_size"] for route in routes if route["path"] == "/api/") == "45m"
 
 

@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 import yaml
@@ -12,8 +11,9 @@ import yaml
 from suite_deploy.model.deployment import Component, Deployment
 from suite_deploy.model.loader import load
 from suite_deploy.render.render import render
+from tests.contract.support import known
 
-VARIABLES = Path(__file__).parent / "keycloak-variables.txt"
+VARIABLES = "keycloak-variables.txt"
 #: options `kc.sh build` fixes; others make a server that was built without them build itself at every start
 BUILD_OPTIONS = ("KC_DB", "KC_HEALTH_ENABLED", "KC_METRICS_ENABLED", "KC_FEATURES", "KC_HTTP_RELATIVE_PATH")
 
@@ -42,8 +42,7 @@ def variables(deployment: Deployment, keycloak: Component) -> dict[str, str]:
 
 
 def test_every_variable_is_one_that_upstream_reads(variables: dict[str, str]) -> None:
-    known = {line for line in VARIABLES.read_text().splitlines() if not line.startswith("#")}
-    assert variables.keys() <= known
+    assert variables.keys() <= set(known(VARIABLES))
 
 
 def test_image_is_built_for_what_the_unit_asks(variables: dict[str, str], keycloak: Component) -> None:

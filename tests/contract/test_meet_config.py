@@ -3,41 +3,23 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-from pathlib import Path
-
 import pytest
-import yaml
 
 from suite_deploy.model.deployment import Deployment
-from suite_deploy.model.loader import load
 from suite_deploy.render.render import render
+from tests.contract.support import deployment_of, environment, environments, known, with_options
 
-NAMES = Path(__file__).parent / "meet-variables.txt"
-SUITE = {
-    "schema": 1,
-    "suite": "contract",
-    "domain": "contract.example",
-    "profile": "dev",
-    "infrastructure": {"driver": "local"},
-    "components": {"keycloak": {}, "meet": {}},
-}
+VARIABLES = "meet-variables.txt"
 
 
 @pytest.fixture(scope="module")
 def deployment(tmp_path_factory: pytest.TempPathFactory) -> Deployment:
-    path = tmp_path_factory.mktemp("meet") / "suite.yml"
-    path.write_text(yaml.safe_dump(SUITE))
-    return load(str(path))
-
-
-def environments(deployment: Deployment) -> dict[str, dict[str, str]]:
-    return {item.name: dict(item.env) for item in render(deployment).services if item.component == "meet"}
+    return deployment_of(tmp_path_factory.mktemp("meet"), {"meet": {}})
 
 
 @pytest.fixture(scope="module")
 def rendered(deployment: Deployment) -> dict[str, dict[str, str]]:
-    return environments(deployment)
+    return environments(render(deployment), "meet")
 
 
 @pytest.fixture(scope="module")
@@ -47,15 +29,15 @@ def backend(rendered: dict[str, dict[str, str]]) -> dict[str, str]:
 
 @pytest.mark.parametrize("service", ["backend", "worker", "migrate"])
 def test_every_variable_is_one_that_upstream_reads(service: str, rendered: dict[str, dict[str, str]]) -> None:
-    names = [line for line in NAMES.read_text().splitlines() if not line.startswith("#")]
+    names = known(VARIABLES)
     assert rendered[service].keys() - set(names) == set()
     assert len(names) == len(set(names)), "a name stands there twice"
 
 
 def test_names_that_are_easily_written_with_the_wrong_prefix_are_not_read() -> None:
-    known = set(NAMES.read_text().splitlines())
-    assert known.isdisjoint({"DJANGO_CELERY_BROKER_URL", "DJANGO_OIDC_CREATE_USER", "SENTRY_DSN", "EMAIL_HOST"})
-    assert known.isdisjoint({"SECRET_KEY", "ALLOWED_HOSTS", "USER_OIDC_ESSENTIAL_CLAIMS", "DJANGO_SESSION_ENGINE"})
+    names = set(known(VARIABLES))
+    assert names.isdisjoint({"DJANGO_CELERY_BROKER_URL", "DJANGO_OIDC_CREATE_USER", "SENTRY_DSN", "EMAIL_HOST"})
+    assert names.isdisjoint({"SECRET_KEY", "ALLOWED_HOSTS", "USER_OIDC_ESSENTIAL_CLAIMS", "DJANGO_SESSION_ENGINE"})
 
 
 def test_queue_and_migration_see_what_the_backend_sees(rendered: dict[str, dict[str, str]]) -> None:
@@ -98,10 +80,8 @@ def test_queue_is_the_one_the_worker_serves(deployment: Deployment, backend: dic
 
 
 def test_options_arrive(deployment: Deployment) -> None:
-    meet = deployment.components["meet"]
-    options = {**meet.options, "language": "nl-nl", "access": "restricted", "backgrounds": False}
-    changed = replace(deployment, components={**deployment.components, "meet": replace(meet, options=options)})
-    found = environments(changed)["backend"]
+    changed = with_options(deployment, "meet", language="nl-nl", access="restricted", backgrounds=False)
+    found = environment(render(changed), "meet", "backend")
     assert found["DJANGO_LANGUAGE_CODE"] == "nl-nl"
     assert found["RESOURCE_DEFAULT_ACCESS_LEVEL"] == "restricted"
     assert found["FILE_UPLOAD_ENABLED"] == "false"

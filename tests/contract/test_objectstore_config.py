@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,8 +12,9 @@ from suite_deploy.model.deployment import Component, Deployment
 from suite_deploy.model.loader import load
 from suite_deploy.render.render import render
 from suite_deploy.render.vocabulary import bucket_of
+from tests.contract.support import known
 
-VARIABLES = Path(__file__).parent / "objectstore-variables.txt"
+VARIABLES = "objectstore-variables.txt"
 #: variables that make it listen elsewhere, or tell others what happens
 OUTWARD = ("WEBUI", "WEBSITE", "PPROF", "METRICS", "EVENT", "WEBHOOK", "LOGFILE", "DEBUG")
 
@@ -45,8 +45,7 @@ def role(store: Component, path: str) -> dict[str, Any]:
 
 
 def test_every_variable_is_one_that_upstream_reads(variables: dict[str, str]) -> None:
-    known = {line for line in VARIABLES.read_text().splitlines() if not line.startswith("#")}
-    assert variables.keys() <= known
+    assert variables.keys() <= set(known(VARIABLES))
 
 
 def test_it_speaks_to_nobody_and_listens_for_s3_alone(variables: dict[str, str]) -> None:

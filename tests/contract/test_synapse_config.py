@@ -3,9 +3,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-from fnmatch import fnmatchcase
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,10 +11,9 @@ import yaml
 from suite_deploy.model.deployment import Component, Deployment
 from suite_deploy.model.loader import load
 from suite_deploy.render.render import render
-from tests.contract.support import dotted
+from tests.contract.support import dotted, heading, known, unknown, with_options
 
-HERE = Path(__file__).parent
-KEYS = HERE / "synapse-keys.txt"
+KEYS = "synapse-keys.txt"
 VARIANTS: dict[str, dict[str, Any]] = {
     "default": {},
     "peers": {"federation": ("peer.example", "other.example"), "max_upload_mib": 7, "presence": True},
@@ -38,9 +34,7 @@ def synapse(deployment: Deployment) -> Component:
 
 
 def configuration(deployment: Deployment, synapse: Component, options: dict[str, Any]) -> dict[str, str]:
-    changed = replace(synapse, options={**synapse.options, **options})
-    components = {**deployment.components, synapse.slug: changed}
-    return render(replace(deployment, components=components)).config_files(synapse.slug)
+    return render(with_options(deployment, synapse.slug, **options)).config_files(synapse.slug)
 
 
 @pytest.fixture(params=VARIANTS)
@@ -60,18 +54,13 @@ def homeserver(files: dict[str, str]) -> dict[str, Any]:
 
 
 def test_every_key_is_one_that_upstream_reads(files: dict[str, str]) -> None:
-    known = [line for line in KEYS.read_text().splitlines() if not line.startswith("#")]
     for name in ("homeserver.yaml", "database.yaml"):
-        used = set(dotted(yaml.safe_load(files[name])))
-        unknown = sorted(key for key in used if not any(fnmatchcase(key, pattern) for pattern in known))
-        assert not unknown, f"{name}: {unknown}"
+        assert not unknown(dotted(yaml.safe_load(files[name])), known(KEYS)), name
 
 
 def test_list_of_keys_is_of_the_version_deployed(synapse: Component) -> None:
     version = synapse.description.images["synapse"].tag.removeprefix("v")
-    assert f"Synapse {version} " in KEYS.read_text().splitlines()[0], (
-        f"read the keys of {version} anew into {KEYS.name}"
-    )
+    assert f"Synapse {version} " in heading(KEYS), f"read the keys of {version} anew into {KEYS}"
 
 
 def test_no_leak_opens_with_any_option(synapse: Component, homeserver: dict[str, Any], variant: str) -> None:
@@ -148,8 +137,7 @@ def test_option_lands_where_it_belongs(
 
 
 def test_edge_accepts_what_the_server_accepts(deployment: Deployment, synapse: Component) -> None:
-    changed = replace(synapse, options={**synapse.options, "max_upload_mib": 7})
-    tree = render(replace(deployment, components={**deployment.components, synapse.slug: changed}))
+    tree = render(with_options(deployment, synapse.slug, max_upload_mib=7))
     sites = tree.host_vars[deployment.host_of("edge").name]["edge_sites"]
     routes = next(site["routes"] for site in sites if site["hostname"] == synapse.hostname)
     assert {route["path"]: route.get("body_size") for route in routes}["/_matrix"] == "7m"

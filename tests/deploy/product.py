@@ -21,9 +21,9 @@ import yaml
 from stacks.local import packages
 from suite_deploy.images.lock import ALLOW_DOUBLES
 from suite_deploy.model.loader import load
+from tests.checkout import ROOT
 from tests.doubles.build import pin
 
-ROOT = Path(__file__).resolve().parent.parent.parent
 INVENTORIES = Path(__file__).parent / "inventories"
 
 

@@ -16,7 +16,8 @@ import yaml
 
 from stacks.local import packages
 from suite_deploy.images.lock import Pin, read_lock
-from tests.deploy.product import ROOT, Ran, suite_deploy
+from tests.checkout import ROOT
+from tests.deploy.product import Ran, suite_deploy
 from tests.deploy.registries import PASSWORD, Authority, RealRegistry, login_file, token_service, trusting, with_login
 
 pytestmark = pytest.mark.needs_root

@@ -18,7 +18,8 @@ import yaml
 
 from suite_deploy.images.lock import ALLOW_DOUBLES, read_lock
 from suite_deploy.model.loader import load
-from tests.deploy.product import ROOT, Ran, Suite, Watcher, command_lines, holders, leftovers, suite_deploy
+from tests.checkout import ROOT
+from tests.deploy.product import Ran, Suite, Watcher, command_lines, holders, leftovers, suite_deploy
 
 pytestmark = pytest.mark.needs_root
 
