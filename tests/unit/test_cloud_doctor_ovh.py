@@ -12,8 +12,8 @@ from suite_deploy import main
 
 from .cloud_support import bench
 from .keystone_double import PASSWORD
+from .ovh_clouds import PARIS, Clouds, clouds
 from .ovh_double import ACCOUNT, KEYS
-from .test_cloud_region import PARIS, Clouds, clouds
 
 __all__ = ["bench", "clouds"]
 OWN, SIGN_IN = "OVHcloud's own interface", "sign-in and region"
