@@ -12,17 +12,18 @@ import pytest
 import requests
 
 from suite_deploy import main
-from suite_deploy.cloud import doctor, engine, room
+from suite_deploy.cloud import engine, installing, room
 from suite_deploy.errors import CouldNotRun
 from suite_deploy.secrets.ensure import open_store
 
-from .cloud_support import AMPLE, OPENSTACK, Bench, bench, write_inventory
+from .cloud_support import AMPLE, OPENSTACK, Bench, bench, on_ovh, write_inventory
 
 __all__ = ["bench"]
 
 
 class Answer:
-    status_code = 300
+    def __init__(self, status: int = 300, type: str = "application/json") -> None:
+        self.status_code, self.headers = status, {"Content-Type": type}
 
 
 @pytest.fixture(autouse=True)
@@ -62,7 +63,15 @@ def test_without_an_engine_it_says_how_to_get_one(
     status, found = checks(bench, capsys)
     assert status == 3
     assert found["engine"]["status"] == "missing"
-    assert found["engine"]["next_step"] == f"Run: suite-deploy doctor {bench.deployment.directory} --fix"
+    step, version = found["engine"]["next_step"], engine.pinned()
+    assert step.startswith(
+        f"Run: suite-deploy doctor {bench.deployment.directory} --fix. Where its site is not reached"
+    )
+    assert f"/releases/sdk/pulumi-v{version}-linux-" in step and f"engine/{version}/bin/pulumi exists" in step
+    assert found["engine"]["found"].endswith(f"wanted {version}")
+    wanted = engine.plugins_wanted("openstack")["openstack"]
+    assert found["engine: plugin openstack"]["found"].startswith(f"wanted {wanted}; the engine")
+    assert f"has pulumi-resource-openstack-v{wanted}-linux-" in found["engine: plugin openstack"]["next_step"]
 
 
 def test_without_an_inventory_a_missing_engine_is_no_fault(
@@ -190,7 +199,7 @@ def test_fix_installs_the_pinned_engine_into_the_cache(bench: Bench, monkeypatch
             (Path(root) / "bin" / file.name).write_bytes(file.read_bytes())
         (Path(root) / "bin" / "pulumi").chmod(0o755)
 
-    doctor._install(engine.pinned(), installer)
+    installing.install_engine(engine.pinned(), installer)
     assert asked == [engine.pinned()]
     found = engine.find_engine()
     assert found is not None and found.where == "cache"
@@ -211,7 +220,81 @@ def test_an_engine_that_cannot_be_fetched_says_where_to_put_one(bench: Bench) ->
         raise subprocess.CalledProcessError(22, "install.sh", output=b"curl: (6) Could not resolve host\n")
 
     with pytest.raises(CouldNotRun, match=r"Could not resolve host\n.*official archive"):
-        doctor._install("3.272.0", installer)
+        installing.install_engine("3.272.0", installer)
+
+
+def test_a_cache_that_cannot_be_written_is_said(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    (bench.folder / "file").write_text("")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(bench.folder / "file"))
+    with pytest.raises(CouldNotRun, match=r"/file/\S*: cannot be written: Not a directory\.\n  .*XDG_CACHE_HOME"):
+        installing.install_engine("3.272.0", lambda **given: None)
+
+
+def test_a_plugin_that_cannot_be_fetched_says_what_a_mirror_would_hold(
+    bench: Bench, capsys: pytest.CaptureFixture[str]
+) -> None:
+    bench.engine.script({"plugin install": {"status": 1, "stderr": "no route to host"}})
+    assert main.main(["doctor", str(bench.deployment.directory), "--fix"]) == 1
+    said = capsys.readouterr().err
+    assert "could not be fetched" in said and "no route to host" in said
+    assert "`engine: {plugins: https://…}` names a mirror that has pulumi-resource-openstack-v" in said
+
+
+def test_a_plugin_of_another_maker_is_fetched_from_where_its_package_says(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    installing.fix(on_ovh(bench, monkeypatch), lambda text: None)
+    calls = [call for call in bench.engine.calls if call["words"][:2] == ["plugin", "install"]]
+    assert [call["words"][3:4] + call["words"][5:] for call in calls] == [
+        ["openstack"],
+        ["ovh", "--server", "github://api.github.com/ovh/pulumi-ovh"],
+    ]
+    assert all(call["environment"]["PULUMI_DISABLE_REGISTRY_RESOLVE"] == "true" for call in calls)
+
+
+@pytest.mark.parametrize(
+    ("answer", "said"), [(Answer(503), "answers HTTP 503"), (Answer(200, "text/html; charset=utf-8"), "a page for")]
+)
+def test_what_answers_in_place_of_the_cloud_is_no_way_to_it(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], answer: Answer, said: str
+) -> None:
+    with_plugin(bench, monkeypatch)
+    monkeypatch.setattr(requests, "get", lambda url, **options: answer)
+    status, found = checks(bench, capsys)
+    assert status == 3 and said in found["reach: cloud"]["found"] and found["reach: cloud"]["next_step"]
+
+
+def test_what_policies_refuse_around_the_inventory_is_said(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with_plugin(bench, monkeypatch)
+    monkeypatch.setenv("OS_REGION_NAME", "elsewhere")
+    status, found = checks(bench, capsys)
+    assert status == 3 and "OS_REGION_NAME" in found["policies"]["found"]
+    assert found["policies"]["next_step"] == f"Run: suite-deploy check {bench.deployment.given}"
+
+
+def test_a_chosen_entry_that_is_not_there_hides_no_other_row(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with_plugin(bench, monkeypatch)
+    monkeypatch.delenv("OS_PASSWORD")
+    monkeypatch.setenv("OS_CLOUD", "nope")
+    (bench.folder / "clouds.yaml").write_text("clouds: {lab: {}}")
+    monkeypatch.setenv("OS_CLIENT_CONFIG_FILE", str(bench.folder / "clouds.yaml"))
+    _, found = checks(bench, capsys)
+    assert "OS_CLOUD says 'nope'; the file has: lab" in found["credentials"]["found"]
+    assert found["credentials"]["next_step"] == "Set it to one of these."
+    assert found["reach: cloud"]["status"] == "ok" and found["sign-in and region"]["status"] == "not checked"
+
+
+def test_a_broken_table_of_prices_is_said(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with_plugin(bench, monkeypatch)
+    (bench.deployment.directory / "prices.yml").write_text("curency: EUR\n")
+    status, found = checks(bench, capsys)
+    assert status == 3 and "prices.yml" in found["prices"]["found"]
 
 
 def test_fix_fetches_missing_plugins_from_the_mirror(bench: Bench) -> None:

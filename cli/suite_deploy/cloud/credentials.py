@@ -218,7 +218,8 @@ def _clouds_yaml(environ: Mapping[str, str], home: Path) -> tuple[dict[str, str]
     chosen = environ.get("OS_CLOUD") or (next(iter(clouds)) if len(clouds) == 1 else "")
     if chosen not in clouds:
         if chosen:
-            raise CouldNotRun(f"{path}: OS_CLOUD says {chosen!r}; the file has: {', '.join(clouds) or 'none'}")
+            there = ", ".join(clouds) or "none"
+            raise CouldNotRun(f"{path}: OS_CLOUD says {chosen!r}; the file has: {there}\n  Set it to one of these.")
         return {}, "", f"{path} has {', '.join(clouds) or 'no cloud'}; OS_CLOUD says none of them"
     entry = clouds[chosen]
     secure = path.with_name("secure.yaml")

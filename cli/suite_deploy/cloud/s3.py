@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from ..errors import CouldNotRun
@@ -45,8 +45,6 @@ def set_cors(bucket: str, origins: Sequence[str], client: Any, *, patience: floa
     patience: seconds to ask again for while the store does not know the key or its policy yet.
     Raises CouldNotRun with the store's own words.
     """
-    from botocore.exceptions import BotoCoreError, ClientError
-
     wanted = {
         "AllowedOrigins": sorted(origins),
         "AllowedMethods": list(CORS_METHODS),
@@ -54,19 +52,60 @@ def set_cors(bucket: str, origins: Sequence[str], client: Any, *, patience: floa
         "ExposeHeaders": list(CORS_EXPOSED),
         "MaxAgeSeconds": CORS_SECONDS,
     }
+
+    def changed() -> bool:
+        if _comparable(_rules(client, bucket)) == _comparable([wanted]):
+            return False
+        client.put_bucket_cors(Bucket=bucket, CORSConfiguration={"CORSRules": [wanted]})
+        return True
+
+    return bool(_patiently(changed, f"pages cannot be let to the bucket {bucket}", patience))
+
+
+def set_versioning(bucket: str, client: Any, *, patience: float = PATIENCE) -> bool:
+    """Let a bucket keep old versions; returns whether that had to be changed. One question where it does so already.
+
+    patience: seconds to ask again for while the store does not know the key yet, or does not show what was set.
+    Raises CouldNotRun with the store's own words, or when it took the setting and does not show it.
+    """
+    failed, asked = f"the bucket {bucket} keeps no old versions", False
+
+    def keeps() -> bool:
+        return bool(client.get_bucket_versioning(Bucket=bucket).get("Status") == "Enabled")
+
+    def changed() -> bool | None:
+        nonlocal asked
+        if keeps():
+            return asked
+        if asked:
+            return None
+        client.put_bucket_versioning(Bucket=bucket, VersioningConfiguration={"Status": "Enabled"})
+        asked = True
+        return True if keeps() else None
+
+    found = _patiently(changed, failed, patience)
+    if found is None:
+        raise CouldNotRun(f"{failed}: it was asked to, and does not say that it does")
+    return found
+
+
+def _patiently(ask: Callable[[], bool | None], failed: str, patience: float) -> bool | None:
+    """The first answer of `ask` that is not None; None when time is up. failed: what could not be done."""
+    from botocore.exceptions import BotoCoreError, ClientError
+
     end = time.monotonic() + patience
     while True:
         try:
-            if _comparable(_rules(client, bucket)) == _comparable([wanted]):
-                return False
-            client.put_bucket_cors(Bucket=bucket, CORSConfiguration={"CORSRules": [wanted]})
-            return True
+            found = ask()
         except ClientError as error:
             if _code(error) not in _NOT_YET or time.monotonic() + PAUSE > end:
-                raise CouldNotRun(f"pages cannot be let to the bucket {bucket}: {error}") from error
-            time.sleep(PAUSE)
+                raise CouldNotRun(f"{failed}: {error}") from error
         except BotoCoreError as error:
-            raise CouldNotRun(f"pages cannot be let to the bucket {bucket}: {error}") from error
+            raise CouldNotRun(f"{failed}: {error}") from error
+        else:
+            if found is not None or time.monotonic() + PAUSE > end:
+                return found
+        time.sleep(PAUSE)
 
 
 def _rules(client: Any, bucket: str) -> list[dict[str, Any]]:

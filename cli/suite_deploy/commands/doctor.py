@@ -11,7 +11,7 @@ import click
 from ..settings import Settings, common_options
 
 if TYPE_CHECKING:
-    from ..cloud.doctor import Check
+    from ..cloud.check import Check
 
 
 @click.command("doctor")
@@ -26,7 +26,8 @@ def command(name: str | None, repair: bool, unlock: bool, settings: Settings) ->
     cloud, sign-in and region. An engine on PATH is preferred to this product's own. Exit 3 when something stands in
     the way.
     """
-    from ..cloud.doctor import examine, fix
+    from ..cloud.doctor import examine
+    from ..cloud.installing import fix
     from ..errors import FoundFailures
     from ..model.loader import load
     from ..report.console import Stages

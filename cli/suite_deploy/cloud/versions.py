@@ -1,0 +1,51 @@
+# SPDX-License-Identifier: MIT
+"""Old versions in the buckets of an OpenStack's store that speaks S3: asked for over S3, which every such store knows.
+
+The engine's provider asks by Swift's `X-Versions-Enabled`, which Ceph's Swift interface passes over without a word.
+Source: https://github.com/terraform-provider-openstack/terraform-provider-openstack/issues/1521
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from ..errors import CouldNotRun
+from ..model.deployment import Deployment
+from ..model.outputs import Progress
+from ..model.suite import OpenStack
+from ..paths import share_import
+from ..render.vocabulary import bucket_name
+
+
+def keep_versions(deployment: Deployment, exports: Mapping[str, Any], progress: Progress) -> None:
+    """See to it that every bucket whose component relies on old versions keeps them, with the bucket's own key.
+
+    exports: of the program, secrets included. Raises CouldNotRun where the store keeps none.
+    """
+    infrastructure, store = deployment.suite.infrastructure, deployment.object_store
+    if not isinstance(infrastructure, OpenStack) or store is None or store.interface != "s3":
+        return
+    from .s3 import client_of, set_versioning
+
+    secrets = share_import("stacks.components.outputs").read_secrets(exports)
+    for component in deployment.ordered:
+        need = component.description.needs.bucket
+        if not need or need.versioning != "required":
+            continue
+        bucket = bucket_name(deployment, component)
+        client = client_of(
+            endpoint=store.endpoint,
+            region=store.region,
+            access_key=secrets[f"{component.slug}.bucket_access_key"],
+            secret_key=secrets[f"{component.slug}.bucket"],
+        )
+        try:
+            changed = set_versioning(bucket, client)
+        except CouldNotRun as error:
+            raise CouldNotRun(
+                f"{error}\n  {component.description.title} relies on them. Ask the cloud whether its object store has"
+                " versioning over S3, or leave `infrastructure.object_store` out: the suite then brings its own store."
+            ) from error
+        if changed:
+            progress(f"the bucket {bucket} keeps old versions now")
