@@ -34,10 +34,8 @@ def default_ssh_key() -> Path:
 
 
 class ExistingDriver:
-    """suite: its name. hosts: the inventory's. private_networks: CIDRs they share; each host's own address if empty.
+    """suite: its name. hosts: the inventory's. ssh_key: private key file, the operator's own default key when absent.
 
-    public_address: where users reach the edge host, its `address` if empty. ssh_key: private key file, the
-    operator's own default key when absent.
     names: FQDN → host, for the DNS records the operator has to publish; None leaves a name out.
     """
 
@@ -51,9 +49,6 @@ class ExistingDriver:
         ssh_user: str = "suite",
         ssh_port: int = 22,
         ssh_key: Path | str | None = None,
-        private_networks: Sequence[str] = (),
-        public_address: str = "",
-        host_vars: Mapping[str, object] | None = None,
     ) -> None:
         self.suite = suite
         self.hosts = tuple(hosts)
@@ -62,9 +57,6 @@ class ExistingDriver:
         self.ssh_user = ssh_user
         self.ssh_port = ssh_port
         self.ssh_key = Path(ssh_key).expanduser() if ssh_key else default_ssh_key()
-        self.private_networks = tuple(private_networks)
-        self.public_address = public_address
-        self.host_vars = dict(host_vars or {})
 
     def preview(self) -> list[PlanItem]:
         return [PlanItem("keep", "host", host.name, host.address) for host in self.hosts]
@@ -88,19 +80,18 @@ class ExistingDriver:
             for host in self.hosts
         )
         edge = next((host for host in hosts if "edge" in host.groups), hosts[0] if hosts else None)
-        public = self.public_address or (edge.address if edge else "")
-        networks = self.private_networks or tuple(str(ip_network(host.private_address)) for host in hosts)
+        public = edge.address if edge else ""
         return StackOutputs(
             driver="existing",
             suite=self.suite,
             hosts=hosts,
-            private_networks=networks,
+            private_networks=tuple(str(ip_network(host.private_address)) for host in hosts),
             public_address=public,
             ssh_private_key=self.ssh_key,
             # The operator has met these hosts before; this program must not be the one to trust them first.
             ssh_known_hosts=Path("~/.ssh/known_hosts").expanduser(),
             dns_records={fqdn: public for fqdn, host in sorted(self.names.items()) if host is not None},
-            host_vars={"host_kernel_limited": False, **self.host_vars},
+            host_vars={"host_kernel_limited": False},
         )
 
     def destroy(self, progress: Progress, *, with_data: bool) -> list[str]:

@@ -130,9 +130,9 @@ def alive(pid: int) -> bool:
         return False
 
 
-def stop_processes(pids: Sequence[int], seconds: float, first: signal.Signals = signal.SIGTERM) -> None:
+def stop_processes(pids: Sequence[int], seconds: float) -> None:
     """Ask, wait `seconds`, then kill."""
-    for number, patience in ((first, seconds), (signal.SIGKILL, 5.0)):
+    for number, patience in ((signal.SIGTERM, seconds), (signal.SIGKILL, 5.0)):
         for pid in pids:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, number)

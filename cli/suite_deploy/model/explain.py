@@ -20,7 +20,7 @@ from .validation import nearest
 def explain(inventory: Inventory, deployment: Deployment, key: str) -> str:
     """The text for one dotted key. Raises InvalidInput when there is no such key, with the nearest one."""
     path = parse_key(key)
-    value = _resolved(deployment, path, key)
+    value = _resolved(deployment, path)
     lines = [f"{key} = {_show(value)}"]
     written = inventory.places.get(path)
     if written:
@@ -65,7 +65,7 @@ def _origin(path: tuple[Hashable, ...]) -> str:
     return "not written: the default"
 
 
-def _resolved(deployment: Deployment, path: tuple[Hashable, ...], key: str) -> Any:
+def _resolved(deployment: Deployment, path: tuple[Hashable, ...]) -> Any:
     current: Any = _tree(deployment)
     for index, part in enumerate(path):
         try:

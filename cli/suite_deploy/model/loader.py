@@ -59,7 +59,7 @@ def resolve(inventory: Inventory) -> Deployment:
     for slug, name in (sized.placement if sized else {}).items():
         options = described[slug][1]
         options["host"] = options.get("host") or name
-    problems += _host_problems(suite, hosts, inventory)
+    problems += _host_problems(hosts, inventory)
     built: dict[str, Component] = {}
     for slug, (description, options) in described.items():
         components, found = _components(slug, description, options, described, suite, hosts, inventory)
@@ -68,7 +68,7 @@ def resolve(inventory: Inventory) -> Deployment:
     problems += (
         _needs(described, suite, inventory)
         + _names(suite, built, inventory)
-        + _networks(suite, hosts, built, inventory)
+        + _networks(suite, hosts, inventory)
         + provided_problems(suite, described, inventory)
         + offline_problems(suite, inventory)
     )
@@ -133,7 +133,7 @@ def _hosts(suite: SuiteFile) -> tuple[HostPlan, ...]:
     return (HostPlan("suite-1", ("edge", "apps", "data", "media"), public=True),)
 
 
-def _host_problems(suite: SuiteFile, hosts: tuple[HostPlan, ...], inventory: Inventory) -> list[Problem]:
+def _host_problems(hosts: tuple[HostPlan, ...], inventory: Inventory) -> list[Problem]:
     problems = []
     where = inventory.place(("infrastructure", "hosts"))
     for group in ("edge", "data"):
@@ -250,9 +250,7 @@ def _names(suite: SuiteFile, built: dict[str, Component], inventory: Inventory) 
     return problems
 
 
-def _networks(
-    suite: SuiteFile, hosts: tuple[HostPlan, ...], built: dict[str, Component], inventory: Inventory
-) -> list[Problem]:
+def _networks(suite: SuiteFile, hosts: tuple[HostPlan, ...], inventory: Inventory) -> list[Problem]:
     containers = ipaddress.IPv4Network(suite.network.containers)
     problems = []
     where = inventory.place(("network", "containers"))

@@ -29,10 +29,10 @@ def anchor(heading: str) -> str:
     return re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-")
 
 
-def key_sections(model: type[BaseModel], path: str = "") -> Iterator[str]:
+def key_sections(model: type[BaseModel]) -> Iterator[str]:
     """One section per mapping: a heading, what it is, a table of its keys. The first is the model's own table."""
     sections: dict[tuple[str, type[BaseModel]], list[str]] = {}
-    _collect(model, path, "", sections)
+    _collect(model, "", "", sections)
     for (where, each), variants in sections.items():
         if each is not model:
             yield f"## {_heading(where, variants)}"

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -41,8 +41,6 @@ def converge(
     progress: Progress,
     redact: Callable[[str], str],
     stack_secrets: Path | None = None,
-    limit: Sequence[str] = (),
-    check: bool = False,
 ) -> Converged:
     """Run roles/site.yml over the generated inventory in `state`.
 
@@ -70,8 +68,6 @@ def converge(
         f"--extra-vars=@{secrets_file}",
         *([f"--extra-vars=@{stack_secrets}"] if stack_secrets else []),
         *([f"--vault-password-file={vault_password_file}"] if vault_password_file else []),
-        *([f"--limit={','.join(limit)}"] if limit else []),
-        *(["--check"] if check else []),
         str(resource_root() / "roles" / "site.yml"),
     ]
     environment = clean_environment(

@@ -12,9 +12,12 @@ from ..render.inventory import SSH_CONFIG
 from .process import capture, clean_environment
 
 
-def on_host(state: Path, host: str, command: Sequence[str], *, stdin: str | None = None, timeout: float = 60) -> str:
-    """Run a command on a host and return what it printed. Raises CouldNotRun when it fails."""
-    return capture(["ssh", "-F", str(state / SSH_CONFIG), host, shlex.join(command)], stdin=stdin, timeout=timeout)
+def on_host(state: Path, host: str, command: Sequence[str], *, timeout: float = 60) -> str:
+    """Run a command on a host, for `timeout` seconds at most, and return what it printed.
+
+    Raises CouldNotRun when it fails.
+    """
+    return capture(["ssh", "-F", str(state / SSH_CONFIG), host, shlex.join(command)], timeout=timeout)
 
 
 def close_connections(state: Path, hosts: Iterable[str]) -> None:

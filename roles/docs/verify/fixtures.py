@@ -16,7 +16,6 @@ from suite_deploy.verify.webapp import WebApp, newcomers
 from suite_deploy.verify.websocket import Closed, WebSocket
 
 API = "/api/v1.0/"
-SESSION_COOKIE = "docs_sessionid"
 #: Hocuspocus: kinds of messages, and what the first says about authentication
 _AUTH, _CLOSE = 2, 7
 _TOKEN, _DENIED, _AUTHENTICATED = 0, 1, 2
