@@ -231,6 +231,7 @@ def test_buckets_only_in_the_clouds_own_store(run: Run) -> None:
     recorded = run(STORE)
     (bucket,) = recorded.of("Container")
     assert bucket.inputs["name"] == "region-x-grist" and bucket.inputs["versioning"] is True
+    assert bucket.ignore_changes == ("versioning",), "Ceph never shows it over Swift: every plan would change it"
     (pair,) = recorded.of("Ec2CredentialV3")
     assert set(pair.secret_outputs) == {"access", "secret"}
     assert recorded.secrets == {"stack_secrets"}

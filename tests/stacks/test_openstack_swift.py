@@ -38,6 +38,7 @@ def test_swift_gives_a_versioned_container_and_a_restricted_credential_for_each_
     assert recorded.of("Ec2CredentialV3") == []
     (bucket,) = recorded.of("Container")
     assert (bucket.inputs["name"], bucket.inputs["versioning"], bucket.protect) == ("region-x-archive", True, True)
+    assert not bucket.ignore_changes, "over Swift the engine itself sees to versions"
     (credential,) = recorded.of("ApplicationCredential")
     assert credential.inputs["unrestricted"] is False and credential.inputs["name"] == "region-x-archive"
     assert credential.inputs["region"] == "eu-west-sbg-snc" and not credential.inputs.get("roles")

@@ -23,7 +23,7 @@ from ..paths import resource_root, share_import
 from ..render.inventory import SSH_CONFIG, ssh_config
 from ..runners.process import clean_environment
 from ..secrets.ensure import STACK_SECRETS, STACK_TOP_KEY, open_store, require
-from . import flavors, known, ovh_buckets, ovh_room, ownkeys, prices, room, strays
+from . import flavors, known, ovh_buckets, ovh_room, ownkeys, prices, room, strays, versions
 from .credentials import Credentials, find_driver_credentials, without_files
 from .engine import ENGINE, Engine, backend_url, project_name, require_engine
 from .plan import Step, kind_of, name_of, opens_data, plan_items
