@@ -152,11 +152,13 @@ def _registry(value: str) -> str:
     from pydantic import ValidationError
 
     from ..model.suite import Images
+    from ..model.values import without_login
 
     try:
         return str(Images(mirror=value.rstrip("/")).mirror)
     except ValidationError as error:
-        raise click.BadParameter(f"{value!r} is no host[:port][/path] in lower case", param_hint="--to") from error
+        found = f"{without_login(value)!r} is no host[:port][/path] in lower case, without a user"
+        raise click.BadParameter(found, param_hint="--to") from error
 
 
 def _with_lock_of_its_own(name: str) -> Deployment:
