@@ -246,7 +246,9 @@ def test_only_what_a_registry_gave_is_copied_to_a_mirror(inventory: Path, answer
     assert "suite-deploy images lock" in str(done.exception)
 
 
-@pytest.mark.parametrize("to", ["https://own.example", "Own.example/x", "own.example/x:tag", "", "u:S3cret@own.example"])
+@pytest.mark.parametrize(
+    "to", ["https://own.example", "Own.example/x", "own.example/x:tag", "", "u:S3cret@own.example"]
+)
 def test_a_mirror_is_written_as_its_key_takes_it(inventory: Path, to: str) -> None:
     done = CliRunner().invoke(cli, ["images", "mirror", str(inventory), "--to", to])
     assert done.exit_code == 2 and "host[:port][/path]" in done.output
