@@ -16,7 +16,7 @@ from .errors import CouldNotRun, FoundFailures, InvalidInput, Problem
 from .files import write_whole
 from .model.deployment import Deployment
 from .model.immutable import record_immutables
-from .model.outputs import Progress, StackOutputs
+from .model.outputs import OnCloud, Progress, StackOutputs
 from .paths import machine_cache
 from .render.inventory import SSH_CONFIG, addresses, write_inventory
 from .render.render import render
@@ -128,10 +128,8 @@ def infrastructure(
 
     release: volumes and buckets of a cloud that this run may let go of. Raises CouldNotRun where that is not possible.
     """
-    from .cloud.driver import CloudDriver
-
     driver = driver_for(session.deployment, session.settings.vault_password_file)
-    cloud = driver if isinstance(driver, CloudDriver) else None
+    cloud = driver if isinstance(driver, OnCloud) else None
     if release and (cloud is None or frozen):
         why = "the policies leave these hosts exactly as they are" if cloud else "no cloud holds data of this suite"
         raise CouldNotRun(f"nothing was changed: --release is not possible here, {why}")
@@ -147,9 +145,9 @@ def infrastructure(
     return outputs
 
 
-def existing_outputs(deployment: Deployment) -> StackOutputs | None:
+def existing_outputs(session: Session) -> StackOutputs | None:
     """What exists now, read only."""
-    return driver_for(deployment).outputs()
+    return driver_for(session.deployment, session.settings.vault_password_file).outputs()
 
 
 def resolve_images(session: Session, outputs: StackOutputs, progress: Progress) -> dict[str, str]:

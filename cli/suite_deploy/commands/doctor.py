@@ -37,12 +37,12 @@ def command(name: str | None, repair: bool, unlock: bool, settings: Settings) ->
     deployment = load(name) if name else None
     stages = Stages(quiet=settings.quiet)
     if unlock and deployment is not None:
-        from ..cloud.driver import CloudDriver
         from ..drivers import driver_for
+        from ..model.outputs import OnCloud
         from ..pipeline import Session
 
         driver = driver_for(deployment, settings.vault_password_file)
-        if not isinstance(driver, CloudDriver):
+        if not isinstance(driver, OnCloud):
             raise click.UsageError(f"the driver {deployment.driver} uses no engine: there is nothing to unlock")
         # Whoever works on this machine holds the suite's own lock: theirs is no lock left behind.
         with Session(deployment, settings, stages).locked("doctor --unlock"):

@@ -29,10 +29,10 @@ FOLD = 8
 def command(name: str, diff: bool, exit_code: bool, settings: Settings) -> None:
     """Show what `up` would create, change and install for inventory NAME. Changes no host and nothing in a cloud."""
     from .. import pipeline
-    from ..cloud.driver import CloudDriver
     from ..drivers import driver_for
     from ..errors import EXIT_FOUND_FAILURES, FoundFailures
     from ..model.loader import load
+    from ..model.outputs import OnCloud
     from ..render.inventory import addresses
     from ..render.render import render
     from ..report.console import Stages
@@ -50,7 +50,7 @@ def command(name: str, diff: bool, exit_code: bool, settings: Settings) -> None:
     pipeline.need_state(pipeline.Session(deployment, settings, Stages(quiet=True)), "preview")
     driver = driver_for(deployment, settings.vault_password_file)
     items = driver.preview()
-    decision = driver.decide() if isinstance(driver, CloudDriver) else None
+    decision = driver.decide() if isinstance(driver, OnCloud) else None
     items = decision.items if decision else items
     outputs = driver.outputs()
     skipped = pipeline.known_skips(deployment)
@@ -64,7 +64,7 @@ def command(name: str, diff: bool, exit_code: bool, settings: Settings) -> None:
         document = {"infrastructure": plan, "files": files, "skipped": skipped}
         click.echo(json.dumps(document | ({"decision": decision.as_json()} if decision else {}), indent=2))
     else:
-        for note in driver.notes if isinstance(driver, CloudDriver) else ():
+        for note in driver.notes if isinstance(driver, OnCloud) else ():
             click.echo(f"note: {note}", err=True)
         click.echo(_text(items, files, skipped, diff, decision))
     if exit_code and changes:

@@ -22,25 +22,25 @@ _PROPERTIES = "Id,ActiveState,SubState,ActiveEnterTimestamp,NRestarts,MemoryCurr
 def command(name: str, settings: Settings) -> None:
     """Show the units of the suite of inventory NAME, their versions and what was skipped. Exit 3 when degraded."""
     from .. import pipeline
-    from ..cloud.driver import CloudDriver
     from ..drivers import driver_for
     from ..errors import FoundFailures
     from ..model.loader import load
+    from ..model.outputs import OnCloud
     from ..report.console import Stages
 
     deployment = load(name)
     session = pipeline.Session(deployment, settings, Stages(quiet=True))
     pipeline.need_state(session, "status")
-    driver = driver_for(deployment)
-    outputs, unfinished = driver.outputs(), isinstance(driver, CloudDriver) and driver.unfinished
+    driver = driver_for(deployment, settings.vault_password_file)
+    outputs, unfinished = driver.outputs(), isinstance(driver, OnCloud) and driver.unfinished
     if outputs is None and unfinished:
         message = f"{deployment.suite.suite} is there in part.\n"
-        message += f"  Go on: suite-deploy up {name}\n  Remove it: suite-deploy destroy {name}"
+        message += f"  Go on: suite-deploy up {deployment.given}\n  Remove it: suite-deploy destroy {deployment.given}"
         document = {"suite": deployment.suite.suite, "exists": False, "unfinished": True}
         click.echo(json.dumps(document) if settings.json else message)
         raise FoundFailures("the last `up` did not end")
     if outputs is None:
-        message = f"{deployment.suite.suite} does not exist. Make it: suite-deploy up {name}"
+        message = f"{deployment.suite.suite} does not exist. Make it: suite-deploy up {deployment.given}"
         click.echo(json.dumps({"suite": deployment.suite.suite, "exists": False}) if settings.json else message)
         raise FoundFailures("nothing is deployed")
     record = pipeline.last_run(deployment.state_dir)
@@ -72,7 +72,7 @@ def command(name: str, settings: Settings) -> None:
     if bad:
         raise FoundFailures(f"{len(bad)} of {len(rows)} units do not run")
     if not record or unfinished:
-        raise FoundFailures(f"the last `up` did not end; run it again: suite-deploy up {name}")
+        raise FoundFailures(f"the last `up` did not end; run it again: suite-deploy up {deployment.given}")
 
 
 def _units(deployment: Any, host: str) -> dict[str, str]:

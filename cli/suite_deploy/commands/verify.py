@@ -42,9 +42,9 @@ def command(name: str, only: str | None, junit: Path | None, verbose: bool, sett
     stages = Stages(quiet=settings.quiet)
     session = pipeline.Session(deployment, settings, stages)
     pipeline.need_state(session, "verify")
-    outputs = pipeline.existing_outputs(deployment)
+    outputs = pipeline.existing_outputs(session)
     if outputs is None:
-        raise FoundFailures(f"{deployment.suite.suite} does not exist. Make it: suite-deploy up {name}")
+        raise FoundFailures(f"{deployment.suite.suite} does not exist. Make it: suite-deploy up {deployment.given}")
     deployment = deployment.without(pipeline.known_skips(deployment))
     store = open_store(deployment, settings.vault_password_file)
     include_stack_secrets(store, deployment)

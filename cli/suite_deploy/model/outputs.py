@@ -3,12 +3,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal, Protocol
+from typing import TYPE_CHECKING, Literal, Protocol, runtime_checkable
 
 from pydantic import TypeAdapter
+
+if TYPE_CHECKING:
+    from ..cloud.decision import Decision
 
 #: How a driver says what it is doing now: one short line in the present tense.
 Progress = Callable[[str], None]
@@ -90,3 +93,29 @@ class Driver(Protocol):
 
     def destroy(self, progress: Progress, *, with_data: bool) -> list[str]:
         """Remove what `apply` made; data volumes and buckets only with `with_data`. Returns what was kept."""
+
+
+@runtime_checkable
+class OnCloud(Driver, Protocol):
+    """What a driver answers besides, whose hosts are rented and whose data stays when they go."""
+
+    #: volumes and buckets that the next `apply` may let go of, by the engine's own names
+    release: tuple[str, ...]
+
+    @property
+    def notes(self) -> Sequence[str]:
+        """What there is to say of the plan that was made last."""
+
+    @property
+    def let_go(self) -> Sequence[object]:
+        """What `apply` let go of, each a line to show."""
+
+    @property
+    def unfinished(self) -> bool:
+        """Whether an `apply` began to create or change things and did not come to its end."""
+
+    def decide(self) -> Decision:
+        """What a person needs to decide on before `apply`. Reads only."""
+
+    def unlock(self) -> None:
+        """Remove a lock that a killed run left on the state."""
