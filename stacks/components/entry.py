@@ -9,12 +9,10 @@ from collections.abc import Callable
 import pulumi
 
 from suite_deploy import load
+from suite_deploy.cloud.engine import FLAVORS_KEY, INVENTORY_KEY, INVENTORY_VARIABLE
 from suite_deploy.errors import SuiteError
 from suite_deploy.model.deployment import Deployment
 from suite_deploy.model.sizing import with_flavors
-
-#: names the inventory; wins over the stack's configuration `suite:inventory`
-INVENTORY = "SUITE_DEPLOY_INVENTORY"
 
 
 def run(build: Callable[[Deployment], None]) -> None:
@@ -27,17 +25,25 @@ def run(build: Callable[[Deployment], None]) -> None:
 
 def inventory() -> str:
     """The name or path of the inventory. Raises pulumi.RunError when nothing names one."""
-    name = os.environ.get(INVENTORY) or pulumi.Config("suite").get("inventory")
+    config, key = _configured(INVENTORY_KEY)
+    name = os.environ.get(INVENTORY_VARIABLE) or config.get(key)
     if not name:
         raise pulumi.RunError(
-            f"no inventory is named.\n  Set {INVENTORY}, or run `pulumi config set suite:inventory NAME` once."
+            f"no inventory is named.\n  Set {INVENTORY_VARIABLE}, or run `pulumi config set {INVENTORY_KEY} NAME` once."
         )
     return name
 
 
 def chosen_flavors() -> dict[str, str]:
     """Size → flavor of derived hosts, chosen for this run alone: the stack's configuration `suite:flavors`."""
-    return {str(size): str(name) for size, name in (pulumi.Config("suite").get_object("flavors") or {}).items()}
+    config, key = _configured(FLAVORS_KEY)
+    return {str(size): str(name) for size, name in (config.get_object(key) or {}).items()}
+
+
+def _configured(key: str) -> tuple[pulumi.Config, str]:
+    """Where a key of the stack's configuration is read, and its name there."""
+    namespace, name = key.split(":")
+    return pulumi.Config(namespace), name
 
 
 def unprotect() -> bool:

@@ -101,7 +101,8 @@ def test_a_rule_that_raises_fails_the_run(monkeypatch: pytest.MonkeyPatch) -> No
     [
         ({"SUITE_DEPLOY_INVENTORY": "a"}, "a"),
         ({"PULUMI_CONFIG": '{"suite:inventory": "b"}'}, "b"),
-        ({"PULUMI_CONFIG": '{"suite:inventory": "b", "x:inventory": "c"}'}, None),
+        ({"PULUMI_CONFIG": '{"suite:inventory": "b", "x:inventory": "c"}'}, "b"),
+        ({"PULUMI_CONFIG": '{"x:inventory": "c"}'}, None),
         ({"PULUMI_CONFIG": "no json"}, None),
         ({}, None),
     ],

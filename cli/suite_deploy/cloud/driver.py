@@ -25,7 +25,16 @@ from ..runners.process import clean_environment
 from ..secrets.ensure import STACK_SECRETS, STACK_TOP_KEY, open_store, require
 from . import flavors, known, ovh_buckets, ovh_room, ownkeys, prices, room, strays, versions
 from .credentials import Credentials, find_driver_credentials, without_files
-from .engine import ENGINE, Engine, backend_url, project_name, require_engine
+from .engine import (
+    ENGINE,
+    FLAVORS_KEY,
+    INVENTORY_KEY,
+    INVENTORY_VARIABLE,
+    Engine,
+    backend_url,
+    project_name,
+    require_engine,
+)
 from .plan import Step, kind_of, name_of, opens_data, plan_items
 from .release import LetGo, letting_go, require_let_go
 from .sdk import provide
@@ -239,9 +248,9 @@ class CloudDriver:
         if passphrase:
             hidden[STATE_KEY] = Secret(STATE_KEY, passphrase)
         redact = Redactor(hidden).redact
-        driver, config = self.deployment.driver, {"suite:inventory": str(self.deployment.directory)}
+        driver, config = self.deployment.driver, {INVENTORY_KEY: str(self.deployment.directory)}
         if self._chosen:
-            config["suite:flavors"] = json.dumps(self._chosen, sort_keys=True)
+            config[FLAVORS_KEY] = json.dumps(self._chosen, sort_keys=True)
         project = Project(
             name=project_name(self.deployment),
             stack=suite.suite,
@@ -271,7 +280,7 @@ class CloudDriver:
             "PULUMI_CONFIG_PASSPHRASE": passphrase,
             "PULUMI_SKIP_UPDATE_CHECK": "true",
             "PULUMI_SKIP_CONFIRMATIONS": "true",
-            "SUITE_DEPLOY_INVENTORY": str(self.deployment.directory),
+            INVENTORY_VARIABLE: str(self.deployment.directory),
             "PYTHONPATH": os.pathsep.join([str(root / "cli"), str(root)]),
             "PATH": os.pathsep.join([str(engine.program.parent), str(prefix / "bin"), os.environ["PATH"]]),
             # what other stores than Amazon's answer to checksums nobody asked for is an error

@@ -19,6 +19,11 @@ from ..runners.process import capture, clean_environment
 from .sdk import locked_version
 
 PROGRAM = "pulumi"
+#: the inventory that the engine's children work on: the variable wins over the stack's configuration
+INVENTORY_VARIABLE = "SUITE_DEPLOY_INVENTORY"
+INVENTORY_KEY = "suite:inventory"
+#: the stack's configuration: size → flavor of derived hosts, as JSON
+FLAVORS_KEY = "suite:flavors"
 #: folder of the suite's state that is the engine's own
 ENGINE = "engine"
 #: runs programs in Python; shipped beside the engine

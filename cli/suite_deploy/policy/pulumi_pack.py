@@ -24,6 +24,7 @@ from pulumi_policy import (
 )
 from pulumi_policy.proxy import UnknownValueError
 
+from ..cloud.engine import INVENTORY_KEY, INVENTORY_VARIABLE
 from ..errors import SuiteError
 from . import profiles, ruleset, waivers
 from .adapter import subject_of
@@ -38,7 +39,6 @@ from .subject import Subject
 from .waivers import WaiverUse
 
 NAME = "suite-deploy"
-INVENTORY = "SUITE_DEPLOY_INVENTORY"
 _LEVELS = {Level.MANDATORY: EnforcementLevel.MANDATORY, Level.ADVISORY: EnforcementLevel.ADVISORY}
 _SEVERITIES = {
     "critical": Severity.CRITICAL,
@@ -88,7 +88,11 @@ def policies(environ: Mapping[str, str] | None = None, home: Path | None = None)
     given = os.environ if environ is None else environ
     name = inventory_named(given)
     if name is None:
-        return [_refuse_all(f"no inventory is named: set {INVENTORY}, or the stack's configuration `suite:inventory`")]
+        return [
+            _refuse_all(
+                f"no inventory is named: set {INVENTORY_VARIABLE}, or the stack's configuration `{INVENTORY_KEY}`"
+            )
+        ]
     try:
         return policies_for(judge_for(name, given, home or Path.home()))
     except SuiteError as error:
@@ -97,14 +101,14 @@ def policies(environ: Mapping[str, str] | None = None, home: Path | None = None)
 
 def inventory_named(environ: Mapping[str, str]) -> str | None:
     """The inventory's name from SUITE_DEPLOY_INVENTORY, else from the stack's configuration."""
-    if environ.get(INVENTORY):
-        return environ[INVENTORY]
+    if environ.get(INVENTORY_VARIABLE):
+        return environ[INVENTORY_VARIABLE]
     try:
         config = json.loads(environ.get("PULUMI_CONFIG") or "{}")
     except ValueError:
         return None
-    found = [value for key, value in config.items() if key.rpartition(":")[2] == "inventory"]
-    return str(found[0]) if len(found) == 1 else None
+    found = config.get(INVENTORY_KEY) if isinstance(config, Mapping) else None
+    return str(found) if found else None
 
 
 def judge_for(name: str, environ: Mapping[str, str], home: Path) -> Judge:
