@@ -37,7 +37,14 @@ def command() -> None:
 @command.command()
 @_inventory
 def init(name: str, vault_password_file: Path | None) -> None:
-    """Generate what is missing. What is there already is never changed."""
+    """Generate what is missing. What is there already is never changed.
+
+    The vault password is a file of yours, made once per suite and readable by you alone:
+
+    \b
+    (umask 077 && head -c 32 /dev/urandom | base64 > ~/.vault-SUITE)
+    export ANSIBLE_VAULT_PASSWORD_FILE=~/.vault-SUITE
+    """
     from ..secrets.ensure import add_missing, missing
 
     deployment, store = _open(name, vault_password_file)

@@ -25,7 +25,7 @@ _INTRO = """\
 
 `NAME` is a folder below `inventories/` where the command is started, an inventory that is shipped (`demo`), or a path
 to a `suite.yml`. Results go to standard output, everything else to standard error; with `--format json` standard
-output is one JSON document.
+output is one JSON document, or empty when the command ended before there was a result: standard error says why.
 
 ## Exit codes"""
 
