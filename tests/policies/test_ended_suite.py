@@ -47,7 +47,7 @@ def test_an_existing_unchanged_suite_converges_and_its_infrastructure_is_left_al
 
 def test_a_changed_infrastructure_is_refused(ended: Deployment) -> None:
     record(ended, judge(ended))
-    hosts = {"app-1": {"flavor": "larger", "groups": ["edge", "apps"]}, "data-1": {"groups": ["data"]}}
+    hosts = {"app-1": {"flavor": "tinav6.c16r64p2", "groups": ["edge", "apps"]}, "data-1": {"groups": ["data"]}}
     changed = deployment("example-outscale-accepted", **{"infrastructure.hosts": hosts})
     allowed, _ = pipeline.allows(judge(changed, on=AFTER), changed)
     assert not allowed
