@@ -19,10 +19,10 @@ def image_pinned(subject: Subject) -> Iterator[Outcome]:
         yield failed(KEY, "is not written, so the provider's own image of that name would be taken unseen.")
     elif url and not host_in(host_of(str(url)) or "", subject.profile.allow.image_sources):
         yield failed(f"{KEY}.url", f"{host_of(str(url))} is no listed source.")
-    elif written.get("id") or written.get("sha256"):
+    elif written.get("id") or written.get("sha256") or written.get("sha512"):
         yield passed(KEY, str(written.get("id") or written.get("name") or url))
     else:
-        yield failed(KEY, f"{url or written.get('name')!r} has no checksum (`sha256`).")
+        yield failed(KEY, f"{url or written.get('name')!r} has no checksum (`sha256`, or `sha512` of a name).")
 
 
 @resource_clause("image_source", "openstack:images/image:Image")

@@ -20,6 +20,8 @@ from suite_deploy.model.suite import Cloud
 from suite_deploy.paths import user_cache
 
 _BLOCK = 1 << 20
+#: hashes that an inventory may name
+_ALGORITHMS = ("sha256", "sha512")
 #: how files begin that are no disk as it is: (first bytes, what they are)
 _MAGIC = (
     (b"QFI\xfb", "qcow2"),
@@ -42,7 +44,7 @@ def boot_image(deployment: Deployment, place: Place, found: Found) -> pulumi.Inp
     assert isinstance(infrastructure, Cloud)
     wanted = infrastructure.image
     if wanted is None or not (wanted.id or wanted.name or wanted.url):
-        step = "Write `image: {id: …}`, `image: {name: …, sha256: …}` or `image: {url: …, sha256: …}`; Debian 13."
+        step = "Write `image: {id: …}`, `image: {name: …, sha512: …}` or `image: {url: …, sha256: …}`; Debian 13."
         raise _problem(deployment, "is missing: hosts need a system image.", step)
     if wanted.id:
         return wanted.id
@@ -53,18 +55,28 @@ def boot_image(deployment: Deployment, place: Place, found: Found) -> pulumi.Inp
 
 
 def _check(deployment: Deployment, wanted: OsImage, found: Found) -> None:
-    """The cloud's own hash of a named image against the written one; without a written one the policies have spoken."""
+    """The cloud's own hash of a named image against the written one; without a written one the policies have spoken.
+
+    Glance keeps one hash of an image, by the algorithm it was configured with when the image came, sha512 by default:
+    https://docs.openstack.org/glance/latest/admin/os_hash_algo.html
+    """
     assert found.image is not None
-    if not wanted.sha256:
+    written = wanted.checksums
+    if not written:
         return
     properties = found.image.properties
     algorithm, value = properties.get("os_hash_algo", ""), properties.get("os_hash_value", "")
     pin = f"Pin it as it is now with `image: {{id: {found.image.id}}}`."
-    if algorithm != "sha256":
-        said = f"the cloud says {algorithm or 'no hash'} of it, not sha256, so the checksum cannot be compared."
+    if not (algorithm and value):
+        said = f"the cloud publishes no hash of it, so its {' and '.join(written)} cannot be compared."
         raise _problem(deployment, f"image {wanted.name!r}: {said}", pin)
-    if value != wanted.sha256:
-        raise _problem(deployment, f"image {wanted.name!r} has sha256 {value}, not the written one.", pin)
+    if algorithm not in written:
+        said = f"the cloud publishes its {algorithm}, {value}, and not its {' or '.join(written)}."
+        if algorithm in _ALGORITHMS:
+            pin = f"Once its publisher says the same, write `{algorithm}: {value}` in place of it. {pin}"
+        raise _problem(deployment, f"image {wanted.name!r}: {said}", pin)
+    if value != written[algorithm]:
+        raise _problem(deployment, f"image {wanted.name!r} has {algorithm} {value}, not the written one.", pin)
 
 
 def _uploaded(deployment: Deployment, wanted: OsImage, place: Place) -> pulumi.Output[str]:

@@ -29,9 +29,10 @@ def boot_image(deployment: Deployment, place: Place) -> str:
         step = "Write `image: {id: ami-…}`: a Debian 13 image of this region, from `oapi-cli ReadImages`."
         found = "comes from a URL; this driver boots images of the account." if wanted else "is missing."
         raise _problem(deployment, found, step)
-    if wanted.sha256:
+    if wanted.checksums:
         step = "Pin the image by its id instead: `image: {id: ami-…}`."
-        raise _problem(deployment, "has a `sha256`, but Outscale tells no hash of its images.", step)
+        said = f"has a `{next(iter(wanted.checksums))}`, but Outscale tells no hash of its images."
+        raise _problem(deployment, said, step)
     try:
         return _newest(deployment, place, wanted.name)
     except OutscaleError as error:

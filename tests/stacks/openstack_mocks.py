@@ -12,7 +12,8 @@ import pulumi
 
 #: name → CPUs, MiB, GiB of disk
 FLAVORS = {"b3-8": (2, 8000, 50), "b3-16": (4, 16000, 100), "b3-32": (8, 32000, 0)}
-IMAGES = {"Debian 13": {"os_hash_algo": "sha256", "os_hash_value": "a" * 64}}
+#: with Glance's own default, https://docs.openstack.org/glance/latest/admin/os_hash_algo.html
+IMAGES = {"Debian 13": {"os_hash_algo": "sha512", "os_hash_value": "a" * 128}}
 NETWORKS = ("Ext-Net",)
 #: as Designate names them
 ZONES = ("region-x.example.",)

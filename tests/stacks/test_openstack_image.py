@@ -13,7 +13,7 @@ from suite_deploy.errors import InvalidInput
 from suite_deploy.model.loader import load
 from suite_deploy.paths import user_cache
 from tests.stacks.conftest import MakeInventory
-from tests.stacks.openstack_mocks import Cloud
+from tests.stacks.openstack_mocks import IMAGES, Cloud, identifier
 from tests.stacks.support import Recorded, project_of, run_program
 
 QCOW2, RAW = b"QFI\xfb\x00\x00\x00\x03" + bytes(64), bytes(446) + b"\x00" * 64 + b"\x55\xaa"
@@ -33,8 +33,8 @@ def kept(content: bytes) -> str:
 def run(make_inventory: MakeInventory, monkeypatch: pytest.MonkeyPatch) -> Any:
     monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
 
-    def start(content: bytes, **image: str) -> Recorded:
-        given = {"infrastructure.image": {"sha256": kept(content), **image}}
+    def start(content: bytes | None, **image: str) -> Recorded:
+        given = {"infrastructure.image": image if content is None else {"sha256": kept(content), **image}}
         folder = make_inventory("example-openstack-accepted", given)
         return run_program(
             project_of("openstack"), Cloud(), stack="x", environment={"SUITE_DEPLOY_INVENTORY": str(folder)}
@@ -88,3 +88,55 @@ def test_a_format_without_a_file_is_refused(make_inventory: MakeInventory) -> No
     image = {"name": "Debian 13", "format": "raw"}
     with pytest.raises(InvalidInput, match="`format` goes with `url`"):
         load(str(make_inventory("example-openstack-accepted", {"infrastructure.image": image})))
+
+
+#: what a cloud may say of an image, and the checksum that an inventory then names
+HASHES = {"sha256": "c" * 64, "sha512": "d" * 128}
+
+
+def glance(monkeypatch: pytest.MonkeyPatch, algorithm: str, value: str) -> None:
+    monkeypatch.setitem(IMAGES, "Debian 13", {"os_hash_algo": algorithm, "os_hash_value": value})
+
+
+@pytest.mark.parametrize("algorithm", HASHES)
+@pytest.mark.parametrize("written", [("sha256",), ("sha512",), ("sha256", "sha512")], ids=", ".join)
+def test_a_named_image_is_held_against_the_hash_that_the_cloud_publishes(
+    run: Any, monkeypatch: pytest.MonkeyPatch, algorithm: str, written: tuple[str, ...]
+) -> None:
+    glance(monkeypatch, algorithm, HASHES[algorithm])
+    image = {"name": "Debian 13", **{name: HASHES[name] for name in written}}
+    if algorithm in written:
+        devices = [item.inputs["blockDevices"][0] for item in run(None, **image).of("Instance")]
+        assert {device["uuid"] for device in devices} == {identifier("image", "Debian 13")}
+        return
+    with pytest.raises(pulumi.RunError) as refused:
+        run(None, **image)
+    said = str(refused.value)
+    assert f"the cloud publishes its {algorithm}, {HASHES[algorithm]}, and not its {written[0]}" in said
+    assert f"`{algorithm}: {HASHES[algorithm]}`" in said and "suite.yml:" in said, "what to write stands there"
+
+
+@pytest.mark.parametrize("algorithm", HASHES)
+def test_another_image_under_the_name_is_refused(run: Any, monkeypatch: pytest.MonkeyPatch, algorithm: str) -> None:
+    glance(monkeypatch, algorithm, "e" * len(HASHES[algorithm]))
+    said = f"image 'Debian 13' has {algorithm} {'e' * len(HASHES[algorithm])}, not the written one"
+    with pytest.raises(pulumi.RunError, match=said):
+        run(None, name="Debian 13", **HASHES)
+
+
+@pytest.mark.parametrize(("algorithm", "said"), [("", "publishes no hash of it"), ("sha1", "publishes its sha1, ")])
+def test_a_hash_that_proves_nothing_is_refused(
+    run: Any, monkeypatch: pytest.MonkeyPatch, algorithm: str, said: str
+) -> None:
+    glance(monkeypatch, algorithm, "f" * 40 if algorithm else "")
+    with pytest.raises(pulumi.RunError, match=said) as refused:
+        run(None, name="Debian 13", **HASHES)
+    assert f"`image: {{id: {identifier('image', 'Debian 13')}}}`" in str(refused.value)
+    assert "`sha1:" not in str(refused.value)
+
+
+@pytest.mark.parametrize("image", [{"url": "https://images.example/x.raw", "sha256": "a" * 64}, {"id": "0a1b"}])
+def test_a_sha512_goes_with_a_name(make_inventory: MakeInventory, image: dict[str, str]) -> None:
+    given = {"infrastructure.image": {**image, "sha512": "a" * 128}}
+    with pytest.raises(InvalidInput, match="`sha512` goes with `name`"):
+        load(str(make_inventory("example-openstack-accepted", given)))

@@ -71,8 +71,8 @@ def test_every_wrong_name_is_said_at_once(refused: Refused) -> None:
 
 
 def test_an_image_with_another_checksum_is_refused_with_its_id(refused: Refused) -> None:
-    said = refused({"infrastructure.image": {"name": "Debian 13", "sha256": "b" * 64}})
-    assert f"has sha256 {'a' * 64}, not the written one." in said and "Pin it as it is now" in said
+    said = refused({"infrastructure.image": {"name": "Debian 13", "sha512": "b" * 128}})
+    assert f"has sha512 {'a' * 128}, not the written one." in said and "Pin it as it is now" in said
 
 
 def test_a_missing_flavor_names_the_host(refused: Refused) -> None:

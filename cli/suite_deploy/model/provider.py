@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 from pydantic import Field, model_validator
 
 from .strict import Strict
-from .values import Sha256, Url, Zone
+from .values import Sha256, Sha512, Url, Zone
 
 
 class OsImage(Strict):
@@ -18,7 +18,9 @@ class OsImage(Strict):
     name: str | None = None  #: the cloud's name of it
     id: str | None = None  #: the cloud's identifier of it
     url: Url | None = None  #: where it is fetched from; needs `sha256`
-    sha256: Sha256 | None = None  #: of the file behind `url`
+    sha256: Sha256 | None = None  #: of the file behind `url`, or of the image that `name` stands for
+    #: of the image that `name` stands for, where that is what the cloud publishes: Glance does unless told otherwise
+    sha512: Sha512 | None = None
     #: of the file behind `url`; needed where its name does not end in `.qcow2` or `.raw`
     format: Literal["qcow2", "raw"] | None = None
 
@@ -28,6 +30,18 @@ class OsImage(Strict):
         named: dict[str, Literal["qcow2", "raw"]] = {".qcow2": "qcow2", ".raw": "raw"}
         path = urlsplit(self.url or "").path.lower()
         return self.format or next((kind for suffix, kind in named.items() if path.endswith(suffix)), None)
+
+    @property
+    def checksums(self) -> dict[str, str]:
+        """Algorithm → what is written for it, as Glance calls them."""
+        written = {"sha256": self.sha256, "sha512": self.sha512}
+        return {algorithm: value for algorithm, value in written.items() if value}
+
+    @model_validator(mode="after")
+    def sha512_of_a_name(self) -> OsImage:
+        if self.sha512 and not self.name:
+            raise ValueError("`sha512` goes with `name`: a file behind `url` is held against `sha256`, an `id` is a pin")
+        return self
 
     @model_validator(mode="after")
     def known_format(self) -> OsImage:

@@ -12,6 +12,7 @@ from pydantic import AfterValidator, BeforeValidator, Field
 #: what the patterns of the files' schemas mean
 PATTERNS = {
     r"^[0-9a-f]{64}$": "64 digits of 0-9 and a-f, the first word that `sha256sum FILE` prints",
+    r"^[0-9a-f]{128}$": "128 digits of 0-9 and a-f, the first word that `sha512sum FILE` prints",
     r"^[a-z][a-z0-9-]{0,30}$": "up to 31 of a-z, 0-9 and -, a letter first",
     r"^[a-z_][a-z0-9_-]{0,31}$": "an account's name, up to 32 of a-z, 0-9, _ and -",
     r"^[^@\s]+@[^@\s]+$": "an e-mail address",
@@ -132,6 +133,7 @@ HttpsUrl = Annotated[str, AfterValidator(https_url)]
 Url = Annotated[str, AfterValidator(url)]
 Size = Annotated[str, BeforeValidator(_number_as_text), AfterValidator(size)]
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+Sha512 = Annotated[str, Field(pattern=r"^[0-9a-f]{128}$")]
 HostOrAddresses = Annotated[tuple[HostOrAddress, ...], BeforeValidator(_one_or_more)]
 Group = Literal["edge", "apps", "data", "media"]
 #: services of an OpenStack cloud, by the words that the engine's provider and its Python SDK both take for them
