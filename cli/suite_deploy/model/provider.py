@@ -40,7 +40,9 @@ class OsImage(Strict):
     @model_validator(mode="after")
     def sha512_of_a_name(self) -> OsImage:
         if self.sha512 and not self.name:
-            raise ValueError("`sha512` goes with `name`: a file behind `url` is held against `sha256`, an `id` is a pin")
+            raise ValueError(
+                "`sha512` goes with `name`: a file behind `url` is held against `sha256`, an `id` is a pin"
+            )
         return self
 
     @model_validator(mode="after")
