@@ -17,8 +17,9 @@ from .files import write_whole
 from .model.deployment import Deployment
 from .model.immutable import record_immutables
 from .model.outputs import OnCloud, Progress, StackOutputs
+from .model.statefiles import AUTHORITY, BUILD, INSTALLED, RUN_RECORD, SSH_CONFIG
 from .paths import machine_cache
-from .render.inventory import SSH_CONFIG, addresses, write_inventory
+from .render.inventory import addresses, write_inventory
 from .render.render import render
 from .render.tree import RenderedTree
 from .report.console import Stages
@@ -30,12 +31,6 @@ if TYPE_CHECKING:
     from .policy.findings import Verdict
     from .runners.ansible import Converged
     from .secrets.store import SecretStore
-
-BUILD = "build"
-INSTALLED = "installed"
-RUN_RECORD = "last-run.json"
-#: the suite's own CA certificate, for whoever has to trust it
-AUTHORITY = "ca.crt"
 
 
 @dataclass

@@ -15,18 +15,29 @@ import yaml
 from ..errors import CouldNotRun
 from ..files import writable, write_whole
 from ..model.deployment import Deployment
-from ..model.immutable import RECORD, record_cloud
+from ..model.immutable import record_cloud
 from ..model.outputs import PlanItem, Progress, StackOutputs
-from ..model.sizing import FLAVORS, with_flavors
+from ..model.sizing import with_flavors
+from ..model.statefiles import (
+    ENGINE,
+    FLAVORS,
+    GONE_WITH_DATA,
+    GONE_WITH_HOSTS,
+    KNOWN_HOSTS,
+    LOGS,
+    OUTPUTS,
+    SSH_CONFIG,
+    STACK_SECRETS,
+    UNFINISHED,
+)
 from ..model.suite import Cloud, Ovh
 from ..paths import resource_root, share_import
-from ..render.inventory import SSH_CONFIG, ssh_config
+from ..render.inventory import ssh_config
 from ..runners.process import clean_environment
-from ..secrets.ensure import STACK_SECRETS, STACK_TOP_KEY, open_store, require
+from ..secrets.ensure import STACK_TOP_KEY, open_store, require
 from . import flavors, known, ovh_buckets, ovh_room, ownkeys, prices, room, strays, versions
 from .credentials import Credentials, find_driver_credentials, without_files
 from .engine import (
-    ENGINE,
     FLAVORS_KEY,
     INVENTORY_KEY,
     INVENTORY_VARIABLE,
@@ -47,10 +58,6 @@ if TYPE_CHECKING:
 
 #: name of the secret that encrypts what is secret in the engine's state
 STATE_KEY = "suite.engine_passphrase"
-OUTPUTS = "outputs.json"
-#: there from the first creation of an `up` until its outputs are recorded
-UNFINISHED = "unfinished"
-KNOWN_HOSTS = "known_hosts"
 #: export of a program that could not do everything in one run
 AGAIN = "again"
 #: seconds a new host gets until it answers on SSH
@@ -260,7 +267,7 @@ class CloudDriver:
             environment=self._environment(engine, credentials, passphrase, prefix),
             interpreter=prefix,
             pack=self._pack(prefix),
-            log=self.state / "logs" / "engine.log",
+            log=self.state / LOGS / "engine.log",
             unlock=f"suite-deploy doctor {self.deployment.given} --unlock",
             secrets_provider="" if suite.secrets_provider == "passphrase" else suite.secrets_provider,
         )
@@ -349,10 +356,7 @@ class CloudDriver:
 
     def _forget(self, with_data: bool) -> None:
         """Remove what described the suite; with its data gone, also what was true of that data alone."""
-        gone = [OUTPUTS, UNFINISHED, STACK_SECRETS, KNOWN_HOSTS, SSH_CONFIG]
-        if with_data:
-            gone += [ENGINE, FLAVORS, RECORD, "ansible", "build", "installed", "last-run.json"]
-        for name in gone:
+        for name in (*GONE_WITH_HOSTS, *(GONE_WITH_DATA if with_data else ())):
             path = self.state / name
             if path.is_dir():
                 shutil.rmtree(path)

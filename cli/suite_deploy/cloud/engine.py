@@ -14,6 +14,7 @@ from urllib.parse import urlencode
 
 from ..errors import CouldNotRun
 from ..model.deployment import Deployment
+from ..model.statefiles import ENGINE
 from ..paths import user_cache
 from ..runners.process import capture, clean_environment
 from .sdk import locked_version
@@ -24,8 +25,6 @@ INVENTORY_VARIABLE = "SUITE_DEPLOY_INVENTORY"
 INVENTORY_KEY = "suite:inventory"
 #: the stack's configuration: size → flavor of derived hosts, as JSON
 FLAVORS_KEY = "suite:flavors"
-#: folder of the suite's state that is the engine's own
-ENGINE = "engine"
 #: runs programs in Python; shipped beside the engine
 LANGUAGE_HOST = "pulumi-language-python"
 #: the first one that boots policy packs in Python without hanging

@@ -12,7 +12,7 @@ from typing import Any
 from ..errors import CouldNotRun
 from ..model.deployment import HostPlan
 from .counted import taken_by
-from .plan import Step
+from .plan import Step, last_of
 
 #: Outscale's flavors say what they are: tina, generation, cores, memory in GiB, performance
 _TINA = re.compile(r"^tinav\d+\.c(\d+)r(\d+)(p\d)?$")
@@ -74,7 +74,7 @@ def smallest(host: HostPlan, flavors: Iterable[Size]) -> Size:
 
 def disks_of(step_type: str, inputs: Mapping[str, Any]) -> list[Disk]:
     """The volumes that a resource with these inputs is or brings along."""
-    last = step_type.rpartition(":")[2]
+    last = last_of(step_type)
     if last == "Volume":
         return [Disk(int(inputs.get("size") or 0), str(inputs.get("volumeType") or ""))]
     if last == "Instance":
@@ -90,7 +90,7 @@ def disks_of(step_type: str, inputs: Mapping[str, Any]) -> list[Disk]:
 
 def is_host(step: Step) -> bool:
     """Whether a step is about a host."""
-    return step.type.rpartition(":")[2] in _HOSTS
+    return last_of(step.type) in _HOSTS
 
 
 def needs(steps: Iterable[Step], known: Mapping[str, Size]) -> tuple[Counter[str], list[str]]:
@@ -111,7 +111,7 @@ def needs(steps: Iterable[Step], known: Mapping[str, Size]) -> tuple[Counter[str
 
 def _taken(type: str, inputs: Mapping[str, Any], known: Mapping[str, Size], unknown: list[str]) -> Counter[str]:
     taken = Counter(taken_by(type))
-    if type.rpartition(":")[2] in _HOSTS:
+    if last_of(type) in _HOSTS:
         size = size_of(flavor_of(inputs), known)
         if size:
             taken["vCPU"] += size.vcpus

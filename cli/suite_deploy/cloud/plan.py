@@ -85,9 +85,14 @@ _SHORT = 40
 _OPENING = ("User", "S3Credential", "S3Policy")
 
 
+def last_of(type: str) -> str:
+    """The name at the end of an engine's type: `Volume` of `openstack:blockstorage/volume:Volume`."""
+    return type.rpartition(":")[2]
+
+
 def kind_of(type: str) -> str:
     """What a person calls a resource of an engine's type."""
-    last = type.rpartition(":")[2]
+    last = last_of(type)
     return _KINDS.get(last) or re.sub(r"(?<=[a-z0-9])(?=[A-Z])", " ", last).lower()
 
 
@@ -98,7 +103,7 @@ def name_of(urn: str) -> str:
 
 def opens_data(type: str) -> bool:
     """Whether resources of a type are kept for the data they open, and hold none."""
-    return type.rpartition(":")[2] in _OPENING
+    return last_of(type) in _OPENING
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ from ..model.strict import Strict
 from ..model.validation import validate
 from ..model.yamlfile import load_yaml
 from .need import Size, disks_of, flavor_of, is_host, size_of
-from .plan import Step, kind_of
+from .plan import Step, kind_of, last_of
 
 FILE = "prices.yml"
 #: hours a month is billed as where a price is by the hour; a table may say otherwise
@@ -148,7 +148,7 @@ def monthly(steps: Iterable[Step], prices: Prices | None, known: Mapping[str, Si
 
 def _by_piece(step: Step, prices: Prices) -> tuple[float | None, str]:
     """Price of a month of what a step is about besides flavor and size, None when nobody knows it; and its name."""
-    last = step.type.rpartition(":")[2]
+    last = last_of(step.type)
     if step.type.startswith(_NOTHING) or last in BY_SIZE or last in NOT_SOLD:
         return 0.0, ""
     if last in BY_PIECE:

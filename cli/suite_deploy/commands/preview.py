@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from ..model.statefiles import INSTALLED
 from ..settings import Settings, common_options
 
 if TYPE_CHECKING:
@@ -57,7 +58,7 @@ def command(name: str, diff: bool, exit_code: bool, settings: Settings) -> None:
     deployment = deployment.without(skipped)
     images = pinned or pipeline.known_images(deployment)
     tree = render(deployment, addresses(outputs) if outputs else None, images)
-    files = compare(tree, deployment.state_dir / pipeline.INSTALLED)
+    files = compare(tree, deployment.state_dir / INSTALLED)
     changes = any(item.action != "keep" for item in items) or any(item["action"] != "keep" for item in files)
     if settings.json:
         plan = [vars(item) for item in items]

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from ..model.statefiles import AUTHORITY
 from ..settings import Settings, common_options
 
 if TYPE_CHECKING:
@@ -121,7 +122,7 @@ def _summary(
         "links": {"portal": f"https://{deployment.domain}/"},
         "publish": _documents_to_publish(session),
         "dns_records": records_to_publish(outputs),
-        "ca": str(session.state / "ca.crt") if deployment.suite.tls.issuer == "internal-ca" else None,
+        "ca": str(session.state / AUTHORITY) if deployment.suite.tls.issuer == "internal-ca" else None,
         "profile": deployment.suite.profile,
     }
 

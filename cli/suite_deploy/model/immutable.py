@@ -10,15 +10,12 @@ from typing import TYPE_CHECKING
 
 from ..errors import CouldNotRun, Problem
 from ..files import write_whole
+from .statefiles import IMMUTABLE, OUTPUTS
 from .whichcloud import cloud_of, cloud_of_outputs, other_cloud
 from .yamlfile import dotted
 
 if TYPE_CHECKING:
     from .deployment import Deployment
-
-RECORD = "immutable.json"
-#: what the infrastructure's driver made; says on which cloud, also where an older version kept no record of it
-OUTPUTS = "outputs.json"
 
 
 def immutables(deployment: Deployment) -> dict[str, tuple[tuple[Hashable, ...], str, str]]:
@@ -51,8 +48,8 @@ def changed_immutables(deployment: Deployment) -> list[Problem]:
 
     Raises CouldNotRun when the record cannot be read.
     """
-    recorded = _read(deployment.state_dir / RECORD)
-    problems = other_cloud(deployment, recorded_cloud(deployment.state_dir), deployment.state_dir / RECORD)
+    recorded = _read(deployment.state_dir / IMMUTABLE)
+    problems = other_cloud(deployment, recorded_cloud(deployment.state_dir), deployment.state_dir / IMMUTABLE)
     for key, (path, value, why) in immutables(deployment).items():
         if key in recorded and recorded[key] != value:
             where = deployment.place(*path)
@@ -67,7 +64,8 @@ def recorded_cloud(state: Path) -> dict[str, str]:
 
     Raises CouldNotRun when the record cannot be read.
     """
-    return _cloud_of_outputs(state / OUTPUTS) | _read(state / RECORD)
+    # An older version kept no record: what the driver made says it then.
+    return _cloud_of_outputs(state / OUTPUTS) | _read(state / IMMUTABLE)
 
 
 def _cloud_of_outputs(path: Path) -> dict[str, str]:
@@ -81,13 +79,13 @@ def _cloud_of_outputs(path: Path) -> dict[str, str]:
 
 def record_cloud(deployment: Deployment) -> None:
     """Note which cloud this is, before the first thing is made there."""
-    _add(deployment.state_dir / RECORD, cloud_of(deployment))
+    _add(deployment.state_dir / IMMUTABLE, cloud_of(deployment))
 
 
 def record_immutables(deployment: Deployment) -> None:
     """Note today's values for keys not noted yet."""
     values = {key: value for key, (_, value, _) in immutables(deployment).items()}
-    _add(deployment.state_dir / RECORD, cloud_of(deployment) | values)
+    _add(deployment.state_dir / IMMUTABLE, cloud_of(deployment) | values)
 
 
 def _add(path: Path, values: Mapping[str, str]) -> None:

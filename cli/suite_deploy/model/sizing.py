@@ -17,11 +17,10 @@ from typing import Literal
 from .component import ComponentFile
 from .deployment import Deployment, HostPlan
 from .needs import Described, parameters_of_needs
+from .statefiles import FLAVORS
 from .suite import Cloud, Outscale, SuiteFile
 from .values import Group
 
-#: in the state directory: which flavor of the cloud's list was chosen for a size
-FLAVORS = "flavors.json"
 #: up to how many users everything shares one host; edge has one of its own beyond the second
 ONE_HOST, EDGE_ALONE = 100, 1000
 #: vCPU and MiB that the system takes on each host

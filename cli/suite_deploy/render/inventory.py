@@ -12,13 +12,13 @@ import yaml
 
 from ..files import write_whole
 from ..model.outputs import HostOutput, StackOutputs
+from ..model.statefiles import ANSIBLE, BUILD, SSH_CONFIG
 from ..paths import resource_root
 from .tree import RenderedTree
 from .vocabulary import Addresses
 
 INVENTORY = "ansible/inventory.yml"
 CONFIG = "ansible/ansible.cfg"
-SSH_CONFIG = "ssh_config"
 #: seconds an idle SSH connection is kept for the next command
 SSH_PERSIST = 60
 
@@ -57,7 +57,7 @@ def write_inventory(
         **tree.all_vars,
         "suite_verdict": dict(verdict),
         "suite_inputs": inputs,
-        "app_build_directory": str(state / "build"),
+        "app_build_directory": str(state / BUILD),
         "ansible_python_interpreter": "/usr/bin/python3",
         "ansible_ssh_common_args": f"-F {state / SSH_CONFIG}",
     }
@@ -93,7 +93,7 @@ def _config(state: Path) -> str:
 [defaults]
 inventory = {state / INVENTORY}
 roles_path = {resource_root() / "roles"}
-local_tmp = {state / "ansible" / "tmp"}
+local_tmp = {state / ANSIBLE / "tmp"}
 host_key_checking = true
 retry_files_enabled = false
 interpreter_python = /usr/bin/python3

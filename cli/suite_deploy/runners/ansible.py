@@ -12,6 +12,7 @@ from typing import Any
 
 from ..errors import CouldNotRun
 from ..model.outputs import Progress
+from ..model.statefiles import LOGS
 from ..paths import resource_root
 from ..render.inventory import CONFIG, INVENTORY
 from .process import clean_environment, run
@@ -50,7 +51,7 @@ def converge(
     Raises CouldNotRun with what failed, on which host, and where the log is.
     """
     result = Converged()
-    log = state / "logs" / "ansible.log"
+    log = state / LOGS / "ansible.log"
     if log.exists():
         log.replace(log.with_suffix(".1.log"))
 

@@ -14,6 +14,7 @@ from datetime import datetime
 from pathlib import Path
 
 from ..errors import CouldNotRun
+from ..model.statefiles import LOCK
 
 
 @contextmanager
@@ -23,7 +24,7 @@ def hold(state: Path, command: str) -> Iterator[None]:
     command: what the holder runs, shown to whoever comes second.
     Raises CouldNotRun when another run holds the lock, or when the state directory cannot be written.
     """
-    path = state / "lock"
+    path = state / LOCK
     try:
         # What is private below it (secrets, build tree, logs) has modes of its own; addresses are for everyone
         state.mkdir(parents=True, exist_ok=True, mode=0o755)

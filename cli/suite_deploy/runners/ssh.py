@@ -8,7 +8,7 @@ import subprocess
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from ..render.inventory import SSH_CONFIG
+from ..model.statefiles import SSH_CONFIG
 from .process import capture, clean_environment
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from suite_deploy.errors import InvalidInput, Problem
+from suite_deploy.model.statefiles import STACK_SECRETS
 from suite_deploy.secrets import kinds
 from suite_deploy.secrets.password import find_vault_password
 from suite_deploy.secrets.store import SecretStore
@@ -18,8 +19,7 @@ if TYPE_CHECKING:
     from suite_deploy.model.deployment import Deployment
 
 
-#: in the state directory, readable by its owner; same shape as the inventory's secrets
-STACK_SECRETS = "stack-secrets.yml"
+#: of the stack's own secrets, which have the shape of the inventory's
 STACK_TOP_KEY = "stack_secrets"
 
 

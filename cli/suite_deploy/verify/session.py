@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..errors import CouldNotRun
+from ..model.statefiles import SSH_CONFIG
 from .result import VerifyResult
 
 if TYPE_CHECKING:
@@ -61,7 +62,7 @@ def run_verify(
 
     start = time.monotonic()
     redactor = Redactor(secrets)
-    make = connect or (lambda name: Machine(name, state_dir / "ssh_config"))
+    make = connect or (lambda name: Machine(name, state_dir / SSH_CONFIG))
     with trust_bundle(deployment, secrets) as trust:
         context = fixtures.Context(
             deployment,

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from suite_deploy.model.deployment import Deployment
+from suite_deploy.model.statefiles import BUILD
 from suite_deploy.verify.fixtures import Look
 from suite_deploy.verify.machines import Machine
 
@@ -24,7 +25,7 @@ def _manifest(build: Path) -> list[dict[str, Any]]:
 
 
 def test_files_are_as_they_were_rendered(machine: Machine, deployment: Deployment, look: Look) -> None:
-    build = deployment.state_dir / "build" / machine.name
+    build = deployment.state_dir / BUILD / machine.name
     entries = _manifest(build)
     # a file with secrets was filled in on the host and cannot be compared here
     comparable = [entry["path"] for entry in entries if not entry["secret"]]
@@ -48,7 +49,7 @@ def test_files_are_as_they_were_rendered(machine: Machine, deployment: Deploymen
 
 
 def test_no_file_with_a_secret_is_open_to_others(machine: Machine, deployment: Deployment) -> None:
-    entries = [entry for entry in _manifest(deployment.state_dir / "build" / machine.name) if entry["secret"]]
+    entries = [entry for entry in _manifest(deployment.state_dir / BUILD / machine.name) if entry["secret"]]
     if not entries:
         pytest.skip("no file on this host holds a secret")
     found = machine.files([entry["path"] for entry in entries])
