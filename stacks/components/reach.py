@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import shlex
 import subprocess
 import time
 from pathlib import Path
@@ -13,6 +14,8 @@ from suite_deploy.runners.process import clean_environment
 
 #: seconds between two attempts at a host that does not answer yet
 PAUSE = 3.0
+#: where host keys are written down, beside SSH's configuration
+_KNOWN = "known_hosts"
 #: seconds one attempt may take; emulated hosts need many for the handshake alone
 ATTEMPT = 90
 
@@ -32,8 +35,28 @@ def wait_for_ssh(ssh_config: Path, hosts: tuple[HostOutput, ...], progress: Prog
             if changed or time.monotonic() > end:
                 last = [line for line in words.splitlines() if line.strip()][-3:]
                 why = "its key is not the one it had" if changed else "it does not let the deployment sign in on SSH"
-                raise CouldNotRun("\n  ".join([f"host {host.name} ({host.address}): {why}.", *last]))
+                step = _other_key(ssh_config, host) if changed else _shut(host)
+                raise CouldNotRun("\n  ".join([f"host {host.name} ({host.address}): {why}.", *last, step]))
             time.sleep(PAUSE)
+
+
+def _other_key(ssh_config: Path, host: HostOutput) -> str:
+    """What to do about a host with another key than the one that was written down."""
+    known = shlex.join(["ssh-keygen", "-R", f"{host.name}-{host.identity}", "-f", str(ssh_config.with_name(_KNOWN))])
+    return (
+        "Somebody else answers at this address, or the host was installed again by hand. Find out which; if you know"
+        f" that it was, forget the old key with `{known}` and run the same command again."
+    )
+
+
+def _shut(host: HostOutput) -> str:
+    """What to look at where a host lets nobody in."""
+    way = f"{host.jump}, which it is reached through," if host.jump else "this machine"
+    return (
+        f"Look whether its security group lets {way} in on port {host.ssh_port} (from outside: `ssh.from`), and at its"
+        " console log at the cloud: whether it started, and took the public half of `ssh.key`."
+        " Then run the same command again."
+    )
 
 
 def _refusal(ssh_config: Path, host: str) -> str | None:

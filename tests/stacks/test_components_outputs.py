@@ -60,12 +60,17 @@ def test_a_host_that_answers_late_is_waited_for(monkeypatch: pytest.MonkeyPatch)
 def test_a_host_that_never_answers_is_named_with_sshs_words(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(reach, "_refusal", lambda config, host: "Permission denied (publickey).")
     monkeypatch.setattr(reach, "PAUSE", 0.0)
-    with pytest.raises(CouldNotRun, match="(?s)edge-1 .*sign in.*Permission denied"):
+    with pytest.raises(CouldNotRun, match="(?s)edge-1 .*sign in.*Permission denied") as refused:
         reach.wait_for_ssh(Path("c"), HOSTS, lambda text: None, limit=0)
+    step = str(refused.value).splitlines()[-1]
+    assert "security group" in step and "`ssh.from`" in step and "port 22" in step and "console log" in step
+    assert "`ssh.key`" in step and step.endswith("Then run the same command again.")
 
 
 def test_a_changed_key_is_refused_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     words = "@ WARNING: REMOTE HOST IDENTIFICATION HAS CHANGED! @\nHost key verification failed."
     monkeypatch.setattr(reach, "_refusal", lambda config, host: words)
-    with pytest.raises(CouldNotRun, match="not the one it had"):
-        reach.wait_for_ssh(Path("c"), HOSTS, lambda text: None, limit=600)
+    with pytest.raises(CouldNotRun, match="not the one it had") as refused:
+        reach.wait_for_ssh(Path("/state/of it/ssh.config"), HOSTS, lambda text: None, limit=600)
+    step = str(refused.value).splitlines()[-1]
+    assert "Find out which" in step and "`ssh-keygen -R edge-1-e -f '/state/of it/known_hosts'`" in step
