@@ -191,7 +191,7 @@ class SecretStore(Mapping[str, Secret]):
     def _needed_password(self, name: str, line: int) -> VaultPassword:
         if self.password is None:
             found = f"{'is' if line else 'is to be'} vaulted and no vault password was given."
-            step = f"Give {OPTION} FILE or set {VARIABLE}."
+            step = f"Give {OPTION} FILE or set {VARIABLE}. How to make the file: suite-deploy secrets init --help"
             raise InvalidInput([Problem(str(self.path), line, name, found, next_step=step)])
         return self.password
 
