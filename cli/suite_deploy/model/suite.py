@@ -95,7 +95,7 @@ class Existing(Strict):
 
     driver: Literal["existing"]  #: hosts that are there
     hosts: dict[HostName, ExistingHost] = Field(min_length=1)  #: host name to host
-    offer: str | None = None  #: the registered offer they are hosted on: `suite-deploy policy register`
+    offer: str | None = None  #: the registered offer they are hosted on: `suite-deploy policy register --all`
     region: str | None = None  #: region of that offer
     evidence: Evidence | None = None  #: for offers the register cannot tie to a host
     object_store: ObjectStore | None = None  #: the provider's object store instead of the suite's own
@@ -111,7 +111,7 @@ class Cloud(Strict):
     #: keys that other clouds have, and why this one has not
     absent: ClassVar[Mapping[str, str]] = {}
 
-    offer: str  #: a registered offer: `suite-deploy policy register`
+    offer: str  #: a registered offer: `suite-deploy policy register --all`
     region: str  #: exact region identifier of that offer
     evidence: Evidence | None = None  #: for endpoints that are only known at delivery
     #: service → URL, instead of the catalogue's; refused with `outscale`, which has one `endpoint`
