@@ -15,11 +15,15 @@ def by_digest(subject: Subject) -> Iterator[Outcome]:
 @clause("in_lock")
 def in_lock(subject: Subject) -> Iterator[Outcome]:
     yield from _each(
-        subject, lambda image: image.locked is True, "is not in images.lock.yml with this digest: {reference}."
+        subject,
+        lambda image: image.locked is True,
+        "is not in images.lock.yml with this digest: {reference}.",
+        lambda image: "" if parse_reference(image.reference).by_digest else "it has no digest that could be in a lock",
     )
 
 
-def _each(subject: Subject, holds, message: str) -> Iterator[Outcome]:
+def _each(subject: Subject, holds, message: str, passed_over=lambda image: "") -> Iterator[Outcome]:
+    """passed_over: why the clause has nothing to judge in an image, "" where it has."""
     if subject.is_local:
         yield not_applicable("components", "on this machine `up` resolves images itself and pins what it found")
         return
@@ -28,7 +32,9 @@ def _each(subject: Subject, holds, message: str) -> Iterator[Outcome]:
         for image in component.images:
             said = True
             target = f"components.{component.slug}.images.{image.owner.replace(' ', '-')}"
-            if holds(image):
+            if passed_over(image):
+                yield not_applicable(target, passed_over(image))
+            elif holds(image):
                 yield passed(target)
             else:
                 yield failed(

@@ -59,7 +59,23 @@ def declared_endpoints(subject: Subject) -> Iterator[Outcome]:
         if host_in_region(host, subject):
             yield passed(key, str(url))
         else:
-            yield failed(key, f"{host or url} is not of {subject.provider or 'the provider'} {subject.region}.")
+            found = f"{host or url} is not of {subject.provider or 'the provider'} {subject.region}."
+            yield failed(key, found, *_ways_out(host, subject))
+
+
+def _ways_out(host: str | None, subject: Subject) -> tuple[str, ...]:
+    """What the register knows of the region, and of the host, and what to do where the register lacks it."""
+    row = subject.region_row
+    if row is None:
+        return ("The register does not know the region (REG-001).",)
+    auth_hosts = row.auth_hosts if isinstance(row.auth_hosts, tuple) else ()
+    owner = subject.register.owner_of_host(host) if host else None
+    return (
+        f"Known of {subject.region}: {', '.join(dict.fromkeys((*row.hosts, *auth_hosts))) or 'none'}.",
+        f"The register knows {host} as {owner.provider} {owner.ids[0]} ({owner.city})." if owner else "",
+        "One that the provider publishes or delivered and the register lacks: add it to `hosts` of the region in a"
+        " register of your own (`suite-deploy policy register --export FILE`), or waive this in waivers.yml.",
+    )
 
 
 @clause("ambient_endpoints_agree")

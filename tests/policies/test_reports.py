@@ -16,7 +16,7 @@ from jsonschema import Draft202012Validator
 from suite_deploy.main import main
 from suite_deploy.policy import ruleset
 from suite_deploy.policy.evidence import write
-from suite_deploy.policy.findings import Verdict
+from suite_deploy.policy.findings import Status, Verdict
 from suite_deploy.report.findings import render
 from tests.checkout import ROOT
 
@@ -38,12 +38,13 @@ def test_the_text_is_the_documented_one(refused: Verdict) -> None:
     place = lines[0].partition(": infrastructure.region: ")
     assert re.fullmatch(r".*inventories/example-outscale-refused/suite\.yml:11", place[0])
     assert place[2] == "outscale eu-west-2 is not covered by a SecNumCloud qualification."
-    assert lines[1:4] == [
+    assert lines[1:5] == [
         "  Decision 2118 (IaaS Cloud on Demand, until 2026-11-30): the register links it to cloudgouv-eu-west-1 only "
         "(confidence B). Profile fr-snc requires a qualified offer.",
+        "  eu-west-2 belongs to outscale/public-cloud.",
         "  Qualified on 2026-09-15 and reachable from here: outscale/iaas-cloud-on-demand (cloudgouv-eu-west-1, "
         "until 2026-11-30); ovhcloud/snc-cloud-platform (eu-west-rbx-snc, eu-west-sbg-snc, eu-west-gra-snc).",
-        "  [REG-001 mandatory · register of 2026-09-15 · docs/policies/REG-001]",
+        "  [REG-001 mandatory · register of 2026-09-15 · suite-deploy policy explain REG-001]",
     ]
     assert lines[-1] == "refused: nothing may be created"
 
@@ -166,3 +167,21 @@ def test_every_mandatory_failure_has_a_next_step() -> None:
         assert rule.metadata.remediation.strip(), rule.id
     found = verdict(subject(suite={"ssh": None}))
     assert find(found, "NET-001").remediation in render(found)
+
+
+def test_an_image_that_is_not_pinned_is_said_once_with_the_command_to_type(tmp_path: Path) -> None:
+    found = judge(replace(deployment("example-openstack-accepted"), images_lock=tmp_path / "none.yml", given="'my o'"))
+    failing = [item for item in found.findings if item.rule == "IMG-002" and item.status is Status.FAIL]
+    images = {item.target for item in failing}
+    assert failing and len(failing) == len(images), "each image once"
+    said = render(found)
+    assert said.count("`suite-deploy images lock 'my o'`") == len(images)
+    assert "suite-deploy policy explain IMG-002]" in said
+    assert all("NAME" not in item["remediation"] for item in json.loads(render(found, "json"))["findings"])
+    assert "my o" not in json.dumps(found.evidence), "what was typed is no part of what was judged"
+
+
+def test_a_report_names_where_a_forks_rules_are_explained_too() -> None:
+    found = judge(deployment("example-outscale-refused"))
+    forked = replace(found, evidence=found.evidence | {"rules": {**found.evidence["rules"], "forks": ["x"]}})
+    assert f"suite-deploy policy explain REG-001 --inventory {found.inventory}]" in render(forked)

@@ -109,8 +109,8 @@ class Finding:
 
     @property
     def documentation(self) -> str:
-        """Where the rule is explained."""
-        return f"docs/policies/{self.rule}"
+        """Where the rule is explained, in the product's folder; `suite-deploy policy explain` says it anywhere."""
+        return f"docs/policies/{self.rule}.md"
 
 
 @dataclass(frozen=True)
@@ -127,6 +127,8 @@ class Verdict:
     evidence: Mapping[str, Any] = field(repr=False)
     #: hash of what decides about infrastructure; equal to the recorded one = nothing to create or replace
     infrastructure_digest: str = ""
+    #: how the operator named the inventory, for next steps to type; no part of the evidence
+    inventory: str = "NAME"
     #: things to say that are no finding: a label that the law does not ask for, a provisional profile
     notes: tuple[str, ...] = ()
 

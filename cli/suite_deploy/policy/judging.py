@@ -55,6 +55,7 @@ def judge_deployment(
         tree_digest=rendered_tree.digest if rendered_tree else "",
         files=files,
         resources=resources,
+        inventory=deployment.given,
     )
 
 
@@ -75,8 +76,9 @@ def verdict_of(
     tree_digest: str = "",
     files: Iterable[Path] = (),
     resources: Sequence[Resource] | None = None,
+    inventory: str = "NAME",
 ) -> Verdict:
-    """Run every rule, apply waivers, then judge the run itself."""
+    """Run every rule, apply waivers, then judge the run itself. inventory: as the operator named it."""
     found = judge_subject(subject, rules)
     if resources is not None:
         found += judge_resources(resources, subject, rules)
@@ -100,6 +102,7 @@ def verdict_of(
         register=register_facts(subject.register, subject),
         evidence=evidence,
         infrastructure_digest=digest_of(_infrastructure(subject)),
+        inventory=inventory,
         notes=tuple(_notes(subject)),
     )
 

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
@@ -51,9 +52,16 @@ def render_json(verdict: Verdict) -> str:
         "hosting": list(verdict.evidence.get("hosting", ())),
         "notes": list(verdict.notes),
         "counts": verdict.counts,
-        "findings": [finding_facts(item) for item in verdict.findings],
+        "findings": [
+            finding_facts(item) | {"remediation": to_type(item.remediation, verdict)} for item in verdict.findings
+        ],
     }
     return json.dumps(document, indent=2, ensure_ascii=False) + "\n"
+
+
+def to_type(text: str, verdict: Verdict) -> str:
+    """A next step with the inventory in it, where the rule, which knows none, says NAME."""
+    return re.sub(r"\bNAME\b", lambda _: verdict.inventory, text)
 
 
 def _paragraph(item: Finding, verdict: Verdict) -> str:
@@ -62,13 +70,15 @@ def _paragraph(item: Finding, verdict: Verdict) -> str:
     place = f"{item.file}:{item.line}: " if item.file and item.line else f"{item.file}: " if item.file else ""
     lines = [f"{place}{item.target}: {item.message}", *(f"  {line}" for line in item.details)]
     if item.status in (Status.FAIL, Status.ERROR) and item.remediation and not item.details:
-        lines.append(f"  {item.remediation}")
+        lines.append(f"  {to_type(item.remediation, verdict)}")
     if item.status is Status.WAIVED and item.waiver:
         why = f"{item.waiver['reason']} ({item.waiver['ticket']})"
         lines.append(f"  Waived until {item.waiver['expires']} by {item.waiver['approver']}: {why}")
     level = item.level.value if item.status is Status.FAIL else f"{item.level.value}, {item.status.value}"
     severity = f" ({item.severity})" if item.level.value == "advisory" else ""
-    lines.append(f"  [{item.rule} {level}{severity} · register of {verdict.register['as_of']} · {item.documentation}]")
+    forks = verdict.evidence.get("rules", {}).get("forks", ())
+    explain = f"suite-deploy policy explain {item.rule}{f' --inventory {verdict.inventory}' if forks else ''}"
+    lines.append(f"  [{item.rule} {level}{severity} · register of {verdict.register['as_of']} · {explain}]")
     return "\n".join(lines)
 
 
