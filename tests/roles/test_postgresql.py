@@ -53,6 +53,11 @@ def test_the_cluster_is_the_only_one_and_lies_on_the_volume(box: Box, situation:
     assert box.command("ls /var/lib/postgresql/17").returncode != 0
 
 
+def test_the_cluster_waits_for_the_volume_its_data_lies_on(box: Box, situation: str) -> None:
+    awaited = box.succeed("systemctl show --property=RequiresMountsFor --value postgresql@17-main").split()
+    assert ask(box, "SHOW data_directory") in awaited
+
+
 def test_locales_are_the_declared_ones(box: Box, situation: str, variables: Variables) -> None:
     found = dict(line.split("|", 1) for line in ask(box, LOCALES).splitlines())
     for database in variables["postgresql_databases"]:

@@ -61,6 +61,20 @@ def test_a_new_certificate_needs_no_restart_and_an_opened_database_is_closed(box
     assert ask(box, "SELECT has_database_privilege('public', 'alpha', 'CONNECT')") == "f"
 
 
+def test_a_cluster_that_runs_learns_of_its_volume_without_a_restart(box: Box, variables: Variables) -> None:
+    show = "systemctl show --property=RequiresMountsFor --value postgresql@17-main"
+    box.succeed("rm -r /etc/systemd/system/postgresql@17-main.service.d && systemctl daemon-reload")
+    assert "/srv/postgresql" not in box.succeed(show)
+    started = ask(box, "SELECT pg_postmaster_start_time()")
+    changed = box.converge("postgresql", "default", variables, run="volume").changed
+    assert set(changed) == {
+        "postgresql : Make the directory of the cluster's unit settings",
+        "postgresql : Let the cluster wait for its volume",
+    }
+    assert "/srv/postgresql/17/main" in box.succeed(show).split()
+    assert ask(box, "SELECT pg_postmaster_start_time()") == started
+
+
 def test_data_that_was_kept_is_adopted_by_a_new_host(box: Box, variables: Variables) -> None:
     connected, answer = connect(box, entry(variables, "alpha"), "INSERT INTO kept VALUES ('a line')")
     assert connected, answer
