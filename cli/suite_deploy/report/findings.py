@@ -17,27 +17,27 @@ if TYPE_CHECKING:
 SCHEMA = 1
 
 
-def render(verdict: Verdict, format: str = "text", *, every: bool = False) -> str:
-    """The report in one of text, json, junit. every: text also lists what passed and what did not apply."""
+def render(verdict: Verdict, format: str = "text") -> str:
+    """The report in one of text, json, junit."""
     if format == "json":
         return render_json(verdict)
     if format == "junit":
         return render_junit(verdict)
-    return render_text(verdict, every=every)
+    return render_text(verdict)
 
 
-def render_text(verdict: Verdict, *, every: bool = False) -> str:
-    """Findings as sentences with place, reason and next step, then a summary."""
+def render_text(verdict: Verdict) -> str:
+    """Findings as sentences with place, reason and next step, then a summary; not what passed or did not apply."""
     from ..policy.findings import Status
 
-    shown = [item for item in verdict.findings if every or item.status not in (Status.PASS, Status.NOT_APPLICABLE)]
+    shown = [item for item in verdict.findings if item.status not in (Status.PASS, Status.NOT_APPLICABLE)]
     parts = [_paragraph(item, verdict) for item in shown]
     parts.append("\n".join(_summary(verdict)))
     return "\n\n".join(parts) + "\n"
 
 
 def render_json(verdict: Verdict) -> str:
-    """The documented JSON shape; see docs/policies/json.md."""
+    """The documented JSON shape; see docs/reference/policy-report.md."""
     from ..policy.evidence import finding_facts
 
     document: dict[str, Any] = {
