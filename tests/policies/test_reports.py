@@ -183,5 +183,5 @@ def test_an_image_that_is_not_pinned_is_said_once_with_the_command_to_type(tmp_p
 
 def test_a_report_names_where_a_forks_rules_are_explained_too() -> None:
     found = judge(deployment("example-outscale-refused"))
-    forked = replace(found, evidence=found.evidence | {"rules": {**found.evidence["rules"], "forks": ["x"]}})
+    forked = replace(found, evidence={**found.evidence, "rules": {**found.evidence["rules"], "forks": ["x"]}})
     assert f"suite-deploy policy explain REG-001 --inventory {found.inventory}]" in render(forked)

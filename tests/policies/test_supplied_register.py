@@ -93,3 +93,11 @@ def test_the_schema_of_a_register_is_up_to_date_and_holds_for_an_export(
     Draft202012Validator(json.loads(kept)).validate(data)
     data["offers"][0]["status"] = "certified"
     assert not Draft202012Validator(json.loads(kept)).is_valid(data)
+
+
+def test_an_edited_register_is_not_written_over(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "register.yml"
+    path.write_text("edited\n")
+    assert main(["policy", "register", "--export", str(path)]) == 2
+    assert path.read_text() == "edited\n"
+    assert f"{path}: is there already" in capsys.readouterr().err

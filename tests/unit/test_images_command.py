@@ -219,6 +219,9 @@ def test_a_registry_that_is_away_is_named_once(
     done = CliRunner().invoke(cli, ["images", "lock", str(inventory)])
     text = str(done.exception)
     assert text.count("quay.io") == 1 and "the registry quay.io does not answer (Connection refused): 1 image" in text
+    (away,) = (name.partition("/")[2] for name in used_images() if name.startswith("quay.io/"))
+    assert f"\n    {away}\n" in text, "every image is named"
+    assert "run the same command where that registry can be reached" in text and "`images.mirror`" in text
 
 
 def test_a_registry_that_only_skopeo_reaches_is_not_away(

@@ -45,10 +45,17 @@ def register(
 
         found = register_of(load(name))
     if export:
-        from ..errors import CouldNotRun
+        from ..errors import CouldNotRun, InvalidInput, Problem
 
         try:
-            export.write_text(export_text(found), encoding="utf-8")
+            # never over what somebody has edited, and its hash is declared in suite.yml
+            with export.open("x", encoding="utf-8") as file:
+                file.write(export_text(found))
+        except FileExistsError as error:
+            step = "Name another file, or remove that one first."
+            raise InvalidInput(
+                [Problem(str(export), 0, "", "is there already, and was left as it is.", "", step)]
+            ) from error
         except OSError as error:
             raise CouldNotRun(f"{export}: cannot be written: {error.strerror}") from error
         click.echo(f"{export}: edit it, then declare it with `register: {{file, sha256}}`", err=True)

@@ -35,7 +35,9 @@ def lock_images(names: Iterable[str], path: Path, mirror: str | None, progress: 
     before = read_lock(path)
     found, failures = digests(wanted, progress)
     if failures:
-        raise CouldNotRun("\n  ".join([f"{path} is as it was; not every image could be resolved:", *failures]))
+        head = f"{path} is as it was; not every image could be resolved:"
+        own = "Copies in a registry of your own do as well: `images.mirror` in suite.yml names it."
+        raise CouldNotRun("\n  ".join([head, *failures, *([] if mirror else [own])]))
     pins: dict[str, Pin] = {}
     for name, digest in found.items():
         fresh = Pin(digest=digest, origin="registry", resolved=now(), mirror=mirror)

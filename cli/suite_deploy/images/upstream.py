@@ -183,9 +183,11 @@ def has(reference: str, digest: str) -> bool:
 
 
 def away_line(host: str, why: str, wanted: Iterable[Wanted]) -> str:
-    """One line for a registry that does not answer, with how many images it was to give."""
-    count = len({item for item in wanted if item.host == host})
-    return f"the registry {host} does not answer ({why}): {count} image{'s' if count != 1 else ''} of it"
+    """What to say of a registry that does not answer: every image it was to give, without its name, and what to do."""
+    images = sorted({item.asked.partition("/")[2] for item in wanted if item.host == host})
+    head = f"the registry {host} does not answer ({why}): {len(images)} image{'s' if len(images) != 1 else ''} of it"
+    step = "run the same command where that registry can be reached"
+    return "\n    ".join([head, *images, step])
 
 
 def failure_line(item: Wanted, error: CouldNotRun) -> str:
