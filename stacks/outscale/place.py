@@ -73,7 +73,7 @@ def place_of(deployment: Deployment, spec: StackSpec, *, unprotect: bool) -> Pla
     store = infrastructure.object_store
     return Place(
         region=region,
-        endpoint=str(infrastructure.endpoint or f"https://api.{region}.outscale.com/api/v1"),
+        endpoint=infrastructure.sign_in,
         store=str(store.endpoint if store else f"https://oos.{region}.outscale.com"),
         suite=spec.suite,
         tags=spec.tags,

@@ -8,7 +8,7 @@ from dataclasses import replace
 import pulumi
 
 from stacks.components.entry import unprotect
-from stacks.components.openstack.hosts import HostGroup, HostGroupConfig
+from stacks.components.openstack.hosts import BootImage, HostGroup, HostGroupConfig
 from stacks.components.openstack.place import Place
 from stacks.components.openstack.place import provider as openstack_provider
 from stacks.components.openstack.security import SecurityConfig, SecurityGroups
@@ -23,7 +23,6 @@ from stacks.ovh.place import Project, open_region, provider
 from stacks.ovh.records import Records, records_config
 from stacks.ovh.zones import placed
 from suite_deploy.cloud.driver import AGAIN
-from suite_deploy.cloud.room import OVH_AUTH
 from suite_deploy.errors import CouldNotRun
 from suite_deploy.model.deployment import Deployment
 from suite_deploy.model.suite import Ovh
@@ -42,9 +41,8 @@ def build(deployment: Deployment) -> None:
         raise CouldNotRun(f"the inventory's driver is {deployment.driver}; this program makes hosts for ovh")
     # What is wrong in the inventory is said before a region is opened for it, which is when sizes can be chosen.
     spec = placed(deployment, stack_spec(_as_if_sized(deployment)))
-    auth_url = OVH_AUTH[infrastructure.endpoint]
     cloud = openstack_provider(
-        "openstack", auth_url=auth_url, region=infrastructure.region, endpoints=infrastructure.endpoints
+        "openstack", auth_url=infrastructure.sign_in, region=infrastructure.region, endpoints=infrastructure.endpoints
     )
     place = Place(cloud, spec.region, spec.suite, spec.tags, unprotect())
     project = Project(infrastructure.project, provider(infrastructure.endpoint), place)
@@ -74,7 +72,7 @@ def build(deployment: Deployment) -> None:
         )
         for name, host in hosts.hosts.items()
     }
-    facts = {"auth_url": auth_url, "project": infrastructure.project, "image": image}
+    facts = {"auth_url": infrastructure.sign_in, "project": infrastructure.project, "image": image.id}
     export(spec, made, buckets.credentials, facts)
 
 
@@ -85,7 +83,7 @@ def _as_if_sized(deployment: Deployment) -> Deployment:
 
 
 def _hosts(
-    spec: StackSpec, place: Place, found: Found, image: pulumi.Input[str], network: VrackNetwork
+    spec: StackSpec, place: Place, found: Found, image: BootImage, network: VrackNetwork
 ) -> tuple[HostGroup, DataVolumes]:
     groups = SecurityGroups("suite", place, SecurityConfig.of(spec))
     volumes = DataVolumes("suite", place, VolumesConfig(spec.hosts, spec.volume_type))

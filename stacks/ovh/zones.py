@@ -12,7 +12,6 @@ from dataclasses import replace
 from urllib.parse import urlsplit
 
 from stacks.components.spec import HostSpec, StackSpec
-from suite_deploy.cloud.room import OVH_AUTH
 from suite_deploy.errors import InvalidInput, Problem
 from suite_deploy.model.deployment import Deployment
 from suite_deploy.model.suite import Ovh
@@ -26,7 +25,7 @@ def zones_of(deployment: Deployment) -> tuple[str, ...]:
     """The names of the zones of a deployment's region, as the register has them; none where there is only one."""
     infrastructure = deployment.suite.infrastructure
     assert isinstance(infrastructure, Ovh)
-    host = str(urlsplit(OVH_AUTH[infrastructure.endpoint]).hostname)
+    host = str(urlsplit(infrastructure.sign_in).hostname)
     rows = register_of(deployment).find_regions(infrastructure.region, auth_host=host)
     return rows[0].zones if rows else ()
 

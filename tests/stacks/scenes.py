@@ -14,10 +14,10 @@ import yaml
 
 from stacks.components import reach
 from stacks.outscale.providers.pace import PACE
-from suite_deploy.cloud import room
 from suite_deploy.cloud.driver import CloudDriver
 from suite_deploy.model.loader import load
 from suite_deploy.model.outputs import StackOutputs
+from suite_deploy.model.values import OVH_AUTH
 from suite_deploy.secrets.ensure import add_missing, open_store
 from tests.stacks.memory_cloud import Ending, MemoryCloud, MemoryOvh, Trouble
 from tests.stacks.outscale_double import Fault, bench
@@ -220,15 +220,15 @@ class OvhScene(OpenStackScene):
         for name, value in KEYS.items():
             monkeypatch.setenv(name, value)
         monkeypatch.delenv("OS_PROJECT_ID")
-        monkeypatch.setitem(room.OVH_AUTH, "ovh-eu", f"{keystone.url}/v3")
+        monkeypatch.setitem(OVH_AUTH, "ovh-eu", f"{keystone.url}/v3")
 
     def _spoil_key(self) -> Mend:
         return self._variable("OVH_CONSUMER_KEY", WRONG)
 
     def _spoil_silence(self) -> Mend:
-        before = room.OVH_AUTH["ovh-eu"]
-        self.monkeypatch.setitem(room.OVH_AUTH, "ovh-eu", f"{NOWHERE}/v3")
-        return lambda: self.monkeypatch.setitem(room.OVH_AUTH, "ovh-eu", before)
+        before = OVH_AUTH["ovh-eu"]
+        self.monkeypatch.setitem(OVH_AUTH, "ovh-eu", f"{NOWHERE}/v3")
+        return lambda: self.monkeypatch.setitem(OVH_AUTH, "ovh-eu", before)
 
 
 class OutscaleScene(Scene):

@@ -9,10 +9,11 @@ from pathlib import Path
 import pytest
 
 from stacks.outscale.providers.pace import PACE
+from suite_deploy.cloud.asking import ask
 from suite_deploy.cloud.credentials import Credentials
 from suite_deploy.cloud.decision import weigh
 from suite_deploy.cloud.plan import Step
-from suite_deploy.cloud.room import Left, Room, ask
+from suite_deploy.cloud.room import Left, Room
 from suite_deploy.errors import CouldNotRun
 from suite_deploy.model.loader import load
 from tests.stacks.outscale_double import Fault

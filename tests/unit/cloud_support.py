@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import yaml
 
-from suite_deploy.cloud import room, strays
+from suite_deploy.cloud import asking, strays
 from suite_deploy.cloud.driver import CloudDriver
 from suite_deploy.cloud.need import Size
 from suite_deploy.cloud.room import Left, Room
@@ -122,7 +122,7 @@ def bench(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Bench:
     deployment = load(str(inventory))
     add_missing(open_store(deployment, vault), deployment.secrets_wanted)
     pin_images(deployment)
-    monkeypatch.setattr(room, "ask", lambda deployment, credentials: AMPLE)
+    monkeypatch.setattr(asking, "ask", lambda deployment, credentials: AMPLE)
     monkeypatch.setattr(strays, "find_strays", lambda *given: [])
     monkeypatch.setattr(CloudDriver, "_meet_hosts", lambda self, outputs, progress: None)
     return Bench(tmp_path, deployment, engine, CloudDriver(deployment, vault), vault)

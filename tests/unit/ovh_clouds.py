@@ -11,16 +11,17 @@ from typing import Any
 
 import pytest
 
-from suite_deploy.cloud import ovh_room, room
+from suite_deploy.cloud import asking, ovh_room
 from suite_deploy.cloud.driver import CloudDriver
 from suite_deploy.model.loader import load
+from suite_deploy.model.values import OVH_AUTH
 
 from .cloud_support import EXPORTS, OPENSTACK, Bench, write_inventory
 from .engine_double import step, summary
 from .keystone_double import PASSWORD, PROJECT, USER, Keystone, serve
 from .ovh_double import KEYS, OvhApi, serve_ovh
 
-ASK = room.ask
+ASK = asking.ask
 PARIS = "EU-WEST-PAR"
 OPENS = step("create", "ovh:CloudProject/projectRegion:ProjectRegion", f"region-{PARIS}", inputs={"region": PARIS})
 HOST = step("create", "openstack:compute/instance:Instance", "host-one", inputs={"flavorId": "id-of-b3-8"})
@@ -74,8 +75,8 @@ def clouds(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> Iterator[Clouds]:
         monkeypatch.delenv(name, raising=False)
     for name, value in {"OS_USERNAME": USER, "OS_PASSWORD": PASSWORD, **KEYS}.items():
         monkeypatch.setenv(name, value)
-    monkeypatch.setattr(room, "ask", ASK)
+    monkeypatch.setattr(asking, "ask", ASK)
     monkeypatch.setattr(ovh_room, "PAUSE", 0.01)
     with serve(Keystone(region="SBG5")) as keystone, serve_ovh(OvhApi(), monkeypatch) as api:
-        monkeypatch.setitem(room.OVH_AUTH, "ovh-eu", f"{keystone.url}/v3")
+        monkeypatch.setitem(OVH_AUTH, "ovh-eu", f"{keystone.url}/v3")
         yield Clouds(bench, api, keystone)

@@ -12,7 +12,7 @@ import pytest
 import requests
 
 from suite_deploy import main
-from suite_deploy.cloud import engine, installing, room
+from suite_deploy.cloud import asking, engine, installing
 from suite_deploy.errors import CouldNotRun
 from suite_deploy.secrets.ensure import open_store
 
@@ -100,7 +100,7 @@ def test_wrong_credentials_and_a_wrong_region_are_told_apart(
         def refuse(deployment: Any, credentials: Any, sentence: str = sentence) -> Any:
             raise CouldNotRun(sentence)
 
-        monkeypatch.setattr(room, "ask", refuse)
+        monkeypatch.setattr(asking, "ask", refuse)
         status, found = checks(bench, capsys)
         assert (status, found["sign-in and region"]["found"]) == (3, sentence)
 

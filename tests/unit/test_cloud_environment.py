@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 import yaml
 
-from suite_deploy.cloud import room
+from suite_deploy.cloud import asking
 from suite_deploy.cloud.driver import CloudDriver
 from suite_deploy.cloud.room import Room
 from suite_deploy.model.loader import load
@@ -98,7 +98,7 @@ def test_what_the_command_accepts_the_program_accepts(
     inventory = write_inventory(bench.folder, OPENSTACK | {"infrastructure": infrastructure})
     monkeypatch.delenv("XDG_CONFIG_HOME", raising=False)
     files(bench.folder / "home", monkeypatch)
-    monkeypatch.setattr(room, "ask", lambda deployment, credentials: Room())
+    monkeypatch.setattr(asking, "ask", lambda deployment, credentials: Room())
     deployment = load(str(inventory))
     verdict = judge(deployment, render(deployment), ambient=collect_ambient(os.environ, Path.home()))
     assert not verdict.blocking, [item.message for item in verdict.findings if item.is_blocking]

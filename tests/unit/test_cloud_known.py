@@ -10,10 +10,11 @@ from typing import Any
 
 import pytest
 
+from suite_deploy.cloud.asking import ask
 from suite_deploy.cloud.credentials import Credentials
 from suite_deploy.cloud.known import require_known
 from suite_deploy.cloud.need import Size
-from suite_deploy.cloud.room import Room, ask
+from suite_deploy.cloud.room import Room
 from suite_deploy.errors import InvalidInput
 from suite_deploy.model.deployment import Deployment
 from suite_deploy.model.loader import load

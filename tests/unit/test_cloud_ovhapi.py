@@ -9,14 +9,16 @@ from typing import Any
 
 import pytest
 
-from suite_deploy.cloud import ovh_room, ovhapi, room
+from suite_deploy.cloud import ovh_room, ovhapi
+from suite_deploy.cloud.asking import ask
 from suite_deploy.cloud.credentials import Credentials
 from suite_deploy.cloud.ovh_room import wait_until_open
 from suite_deploy.cloud.ovhapi import Interface
-from suite_deploy.cloud.room import Left, Room, ask
+from suite_deploy.cloud.room import Left, Room
 from suite_deploy.errors import CouldNotRun
 from suite_deploy.model.loader import load
 from suite_deploy.model.suite import Ovh
+from suite_deploy.model.values import OVH_AUTH
 
 from .cloud_support import OPENSTACK, write_inventory
 from .keystone_double import PASSWORD, PROJECT, USER, Keystone, serve
@@ -40,7 +42,7 @@ def api(monkeypatch: pytest.MonkeyPatch) -> Iterator[OvhApi]:
 @pytest.fixture
 def keystone(monkeypatch: pytest.MonkeyPatch) -> Iterator[Keystone]:
     with serve(Keystone(region="SBG5", others=("GRA11",))) as running:
-        monkeypatch.setitem(room.OVH_AUTH, "ovh-eu", f"{running.url}/v3")
+        monkeypatch.setitem(OVH_AUTH, "ovh-eu", f"{running.url}/v3")
         yield running
 
 

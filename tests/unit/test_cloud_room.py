@@ -9,9 +9,10 @@ from typing import Any
 
 import pytest
 
+from suite_deploy.cloud.asking import ask
 from suite_deploy.cloud.credentials import Credentials
 from suite_deploy.cloud.need import Size
-from suite_deploy.cloud.room import Left, Room, ask
+from suite_deploy.cloud.room import Left, Room
 from suite_deploy.errors import CouldNotRun
 from suite_deploy.model.loader import load
 

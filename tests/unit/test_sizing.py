@@ -110,7 +110,7 @@ def test_elsewhere_the_smallest_that_fits_is_chosen_and_remembered(
 ) -> None:
     flavors = [Size("big", 64, 262144), Size("b3-64", 16, 64000), Size("b3-128", 32, 128000), Size("b3-8", 2, 8000)]
     room = Room({size.name: size for size in flavors} | {"m1-id": Size("m1", 1, 1000)})
-    monkeypatch.setattr("suite_deploy.cloud.room.ask", lambda deployment, credentials: room)
+    monkeypatch.setattr("suite_deploy.cloud.asking.ask", lambda deployment, credentials: room)
     base = {key: value for key, value in OPENSTACK["infrastructure"].items() if key != "hosts"}
     content = {**OPENSTACK, "infrastructure": base, "users": 80, "components": {"keycloak": {}}}
     inventory = write_inventory(bench.folder, content)

@@ -28,7 +28,7 @@ def examine(deployment: Deployment | None, vault_password_file: Path | None = No
     vault_password_file: opens the suite's secrets, to see that it does; ANSIBLE_VAULT_PASSWORD_FILE when None.
     """
     driver = deployment.driver if deployment else None
-    checks = [_python(), _ansible(), _program("ssh", "Install it: apt-get install openssh-client"), _skopeo(driver)]
+    checks = [_python(), _ansible(), _program("ssh", "Install it: apt-get install openssh-client"), _skopeo()]
     if deployment is not None:
         checks += [_policies(deployment), _secrets(deployment, vault_password_file), _pins(deployment)]
     if driver in ("local", "existing"):
@@ -63,7 +63,7 @@ def _program(name: str, next_step: str) -> Check:
     return Check(name, "ok", found) if found else Check(name, "missing", "not on PATH", next_step)
 
 
-def _skopeo(driver: str | None) -> Check:
+def _skopeo() -> Check:
     found = _program("skopeo", "Install it where images are locked or copied: apt-get install skopeo")
     return found if found.status == "ok" else Check("skopeo", "not needed", "not on PATH", found.next_step)
 

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from ..errors import CouldNotRun, SuiteError
 from ..model.deployment import Deployment
 from ..model.suite import Cloud, Outscale, Ovh
-from . import openstack_room, ovh_room, room
+from . import asking, openstack_room, ovh_room, room
 from .check import Check, wrong
 from .credentials import Credentials, find_driver_credentials
 from .failures import innermost
@@ -35,7 +35,7 @@ def cloud_checks(deployment: Deployment) -> Iterator[Check]:
     if isinstance(infrastructure, Outscale) and infrastructure.object_store and "outscale" in credentials.sources:
         said = "the object store takes OSC_ACCESS_KEY only when it is the key of the account's root user"
         yield Check("key for the object store", "not checked", said, 'docs/operator/outscale.md, "Keys of buckets"')
-    urls = {"cloud": room.auth_url(infrastructure)}
+    urls = {"cloud": infrastructure.sign_in}
     if isinstance(infrastructure, Ovh):
         urls[_OWN] = f"{API[infrastructure.endpoint]}/auth/time"
     if state and state.s3:
@@ -115,7 +115,7 @@ def _sign_in(deployment: Deployment, possible: bool, own: Check | None = None) -
         if own is not None and own.status != "ok" and isinstance(infrastructure, Cloud):
             listed = openstack_room.listed_regions(infrastructure, credentials)
             return Check(title, "ok", f"signed in; regions: {', '.join(listed)}")
-        found = room.ask(deployment, credentials)
+        found = asking.ask(deployment, credentials)
     except SuiteError as error:
         return wrong(title, error)
     if found.closed:

@@ -35,7 +35,7 @@ from ..paths import resource_root, share_import
 from ..render.inventory import ssh_config
 from ..runners.process import clean_environment
 from ..secrets.ensure import STACK_TOP_KEY, open_store, require
-from . import flavors, known, ovh_buckets, ovh_room, ownkeys, prices, room, strays, versions
+from . import asking, flavors, known, ovh_buckets, ovh_room, ownkeys, prices, strays, versions
 from .credentials import Credentials, find_driver_credentials, without_files
 from .engine import (
     FLAVORS_KEY,
@@ -48,6 +48,7 @@ from .engine import (
 )
 from .plan import Step, kind_of, name_of, opens_data, plan_items
 from .release import LetGo, letting_go, require_let_go
+from .room import Room
 from .sdk import provide
 from .typed import names_inventory
 
@@ -75,7 +76,7 @@ class CloudDriver:
         self.state = deployment.state_dir
         self.vault_password_file = vault_password_file
         self._steps: list[Step] | None = None
-        self._room: room.Room | None = None
+        self._room: Room | None = None
         #: flavors chosen in this run, by size of derived hosts
         self._chosen: dict[str, str] = {}
         #: what the program had to say of the plan
@@ -181,7 +182,7 @@ class CloudDriver:
         provide(self.deployment.driver)
         prices.read_prices(self.deployment.directory)
         ownkeys.refuse_own_keys(self.deployment, self.credentials(), self._secrets)
-        self._room = room.ask(self.deployment, self.credentials())
+        self._room = asking.ask(self.deployment, self.credentials())
         self._chosen |= flavors.choose(self.deployment, self._room)
         self.deployment = with_flavors(self.deployment, self._chosen)
         known.require_known(self.deployment, self._room)

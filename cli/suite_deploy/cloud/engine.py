@@ -25,6 +25,8 @@ INVENTORY_VARIABLE = "SUITE_DEPLOY_INVENTORY"
 INVENTORY_KEY = "suite:inventory"
 #: the stack's configuration: size → flavor of derived hosts, as JSON
 FLAVORS_KEY = "suite:flavors"
+#: the stack's configuration: GiB of the disk that an image written by its id needs
+IMAGE_KEY = "suite:image_gib"
 #: runs programs in Python; shipped beside the engine
 LANGUAGE_HOST = "pulumi-language-python"
 #: the first one that boots policy packs in Python without hanging

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections import Counter
 from collections.abc import Iterable, Mapping
@@ -86,6 +87,14 @@ def disks_of(step_type: str, inputs: Mapping[str, Any]) -> list[Disk]:
     if last == "Vm" and inputs.get("rootSize"):
         return [Disk(int(inputs["rootSize"]), str(inputs.get("rootType") or ""))]
     return []
+
+
+def disk_of_image(min_disk: int | None, unpacked: int | None) -> int:
+    """GiB of the disk that a system image needs at least.
+
+    min_disk: GiB, as the cloud keeps it. unpacked: bytes of the disk in it. None or 0: nobody says.
+    """
+    return max(int(min_disk or 0), math.ceil(int(unpacked or 0) / 2**30))
 
 
 def is_host(step: Step) -> bool:

@@ -11,7 +11,7 @@ from ..errors import CouldNotRun
 from ..model.suite import Cloud
 from .credentials import Credentials
 from .need import Size
-from .room import AGAIN, CREDENTIALS, REGION, Left, Room, WrongSetting, auth_url, said
+from .room import AGAIN, CREDENTIALS, REGION, Left, Room, WrongSetting, said
 
 T = TypeVar("T")
 _SIGN_IN = "the cloud could not be signed in to"
@@ -77,7 +77,7 @@ def connect(infrastructure: Cloud, credentials: Credentials) -> Any:
     }
     return openstack.connect(
         auth_type=kind,
-        auth={"auth_url": auth_url(infrastructure), **auth},
+        auth={"auth_url": infrastructure.sign_in, **auth},
         region_name=infrastructure.region,
         cacert=credentials.variables.get("OS_CACERT"),
         load_envvars=False,
@@ -98,7 +98,7 @@ def explained(infrastructure: Cloud, otherwise: str) -> Iterator[None]:
     from keystoneauth1 import exceptions as refused
     from openstack import exceptions as failed
 
-    where = f"{auth_url(infrastructure)}, region {infrastructure.region}"
+    where = f"{infrastructure.sign_in}, region {infrastructure.region}"
     try:
         yield
     except refused.Unauthorized as error:

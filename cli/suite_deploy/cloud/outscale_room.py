@@ -12,7 +12,7 @@ from ..errors import CouldNotRun
 from ..model.suite import Outscale
 from ..paths import share_import
 from .credentials import Credentials
-from .room import AGAIN, CREDENTIALS, REGION, Left, Room, WrongSetting, auth_url, said
+from .room import AGAIN, CREDENTIALS, REGION, Left, Room, WrongSetting, said
 
 #: Outscale's flavors say their size in their name, so its list is not asked for. Source:
 #: https://docs.outscale.com/en/userguide/3DS-OUTSCALE-Offering-Refinements-(API-Behavior).html
@@ -45,7 +45,7 @@ def ask(infrastructure: Outscale, credentials: Credentials) -> Room:
         credentials.variables["OSC_SECRET_KEY"],
         credentials.variables.get("OSC_X509_CLIENT_CERT"),
     )
-    endpoint = auth_url(infrastructure)
+    endpoint = infrastructure.sign_in
     where = f"{endpoint}, region {infrastructure.region}"
     named = _OUTSCALE_HOST.match(urlsplit(endpoint).hostname or "")
     if named and named[1] != infrastructure.region:

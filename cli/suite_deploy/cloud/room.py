@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Asks a cloud for what it has to choose from and for what is left of the quota. Reads only."""
+"""What a cloud has to choose from and what is left of the quota, and how it is said that it could not be asked."""
 
 from __future__ import annotations
 
@@ -9,17 +9,9 @@ from dataclasses import dataclass, field
 
 from ..errors import CouldNotRun
 from ..model.deployment import Deployment
-from ..model.suite import Cloud, OpenStack, Outscale, Ovh
-from .credentials import Credentials
 from .failures import innermost
 from .need import Size
 
-#: OVHcloud's sign-in for the public cloud, by the company of the account; source: OVHcloud's guides
-OVH_AUTH = {
-    "ovh-eu": "https://auth.cloud.ovh.net/v3",
-    "ovh-ca": "https://auth.cloud.ovh.net/v3",
-    "ovh-us": "https://auth.cloud.ovh.us/v3",
-}
 #: next steps of an error: look at the credentials, at the region, or run it again
 CREDENTIALS = "What is used, without its values: suite-deploy doctor NAME"
 REGION = "Compare infrastructure.region with the cloud's own list; regions are case-sensitive."
@@ -81,30 +73,6 @@ class Room:
     def sizes(self) -> tuple[Size, ...]:
         """Every flavor once, the smallest first."""
         return tuple(sorted(set(self.flavors.values()), key=lambda size: (size.vcpus, size.memory_mib, size.name)))
-
-
-def auth_url(infrastructure: Cloud) -> str:
-    """Where this cloud signs people in."""
-    if isinstance(infrastructure, OpenStack):
-        return infrastructure.auth_url
-    if isinstance(infrastructure, Ovh):
-        return OVH_AUTH[infrastructure.endpoint]
-    assert isinstance(infrastructure, Outscale)
-    return infrastructure.endpoint or f"https://api.{infrastructure.region}.outscale.com/api/v1"
-
-
-def ask(deployment: Deployment, credentials: Credentials) -> Room:
-    """What the cloud has and what is left. Raises CouldNotRun for credentials refused, a region unknown, no answer."""
-    from . import openstack_room, outscale_room, ovh_room
-
-    infrastructure = deployment.suite.infrastructure
-    assert isinstance(infrastructure, Cloud)
-    with placed(deployment):
-        if isinstance(infrastructure, Outscale):
-            return outscale_room.ask(infrastructure, credentials)
-        if isinstance(infrastructure, Ovh):
-            return ovh_room.ask(infrastructure, credentials)
-        return openstack_room.ask(infrastructure, credentials)
 
 
 def said(where: str, what: str, error: Exception, step: str) -> str:

@@ -13,6 +13,8 @@ from .component import Port, Slug
 from .provider import DnsSettings, ObjectStore, OpenStackVolumes, OsImage, VolumeSettings
 from .strict import Strict
 from .values import (
+    OUTSCALE_API,
+    OVH_AUTH,
     Address,
     Group,
     HostName,
@@ -123,6 +125,11 @@ class Cloud(Strict):
     object_store: ObjectStore | None = None  #: the provider's object store
     hosts: dict[HostName, Host] = {}  #: host name to host; derived from `users` and the components when absent
 
+    @property
+    def sign_in(self) -> str:
+        """The URL where this cloud signs people in."""
+        raise NotImplementedError
+
 
 class OpenStack(Cloud):
     driver: Literal["openstack"]  #: a cloud with OpenStack's API
@@ -130,6 +137,10 @@ class OpenStack(Cloud):
     volumes: OpenStackVolumes = OpenStackVolumes()  #: kind and zone of data volumes
     external_network: str | None = None  #: network that public addresses come from
     dns: DnsSettings | None = None  #: a zone of the cloud's DNS (Designate) for the suite's names
+
+    @property
+    def sign_in(self) -> str:
+        return self.auth_url
 
 
 class Ovh(Cloud):
@@ -143,6 +154,10 @@ class Ovh(Cloud):
     vlan: Vlan | None = None
     dns: DnsSettings | None = None  #: a DNS zone of the account for the suite's names
 
+    @property
+    def sign_in(self) -> str:
+        return OVH_AUTH[self.endpoint]
+
 
 class Outscale(Cloud):
     makes_bucket_keys: ClassVar[bool] = False
@@ -154,6 +169,10 @@ class Outscale(Cloud):
     driver: Literal["outscale"]  #: 3DS OUTSCALE
     #: API endpoint; derived from the region when absent
     endpoint: Url | None = None
+
+    @property
+    def sign_in(self) -> str:
+        return self.endpoint or OUTSCALE_API.format(region=self.region)
 
     @field_validator("endpoints")
     @classmethod

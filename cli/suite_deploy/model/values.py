@@ -20,6 +20,14 @@ PATTERNS = {
     r"^[a-z0-9.-]+(:\d+)?(/[a-z0-9._/-]+)?$": "host[:port][/path] in lower case, without https:// and without a user",
     r"^(passphrase|[a-z]+://\S+)$": "passphrase, or the URL of a key service",
 }
+#: OVHcloud's sign-in for the public cloud, by the company of the account; source: OVHcloud's guides
+OVH_AUTH = {
+    "ovh-eu": "https://auth.cloud.ovh.net/v3",
+    "ovh-ca": "https://auth.cloud.ovh.net/v3",
+    "ovh-us": "https://auth.cloud.ovh.us/v3",
+}
+#: Outscale's own addresses; source: https://docs.outscale.com/en/userguide/API-Endpoints-Reference.html
+OUTSCALE_API = "https://api.{region}.outscale.com/api/v1"
 _LOGIN = re.compile(r"(\s*[A-Za-z][\w+.-]*:/+)?(.*)@([^@]*)$", re.DOTALL)
 _LABEL = re.compile(r"^(?!-)[a-z0-9-]{1,63}(?<!-)$")
 

@@ -33,12 +33,11 @@ def cloud_of(deployment: Deployment) -> dict[str, str]:
         return {}
     found = {DRIVER: deployment.driver, f"{SECTION}.region": infrastructure.region}
     if isinstance(infrastructure, OpenStack):
-        found[f"{SECTION}.auth_url"] = infrastructure.auth_url
+        found[f"{SECTION}.auth_url"] = infrastructure.sign_in
     elif isinstance(infrastructure, Ovh):
         found |= {f"{SECTION}.endpoint": infrastructure.endpoint, f"{SECTION}.project": infrastructure.project}
     elif isinstance(infrastructure, Outscale):
-        derived = f"https://api.{infrastructure.region}.outscale.com/api/v1"
-        found[f"{SECTION}.endpoint"] = infrastructure.endpoint or derived
+        found[f"{SECTION}.endpoint"] = infrastructure.sign_in
     return found
 
 

@@ -12,6 +12,7 @@ from datetime import date
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
+from ..model.values import OUTSCALE_API, OVH_AUTH
 from .hosts import host_of
 from .profiles import Profile
 from .register import Register
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     from .waivers import WaiverUse
 
 #: the Keystone behind each interface of OVHcloud's Public Cloud
-OVH_AUTH_HOSTS = {"ovh-eu": "auth.cloud.ovh.net", "ovh-ca": "auth.cloud.ovh.net", "ovh-us": "auth.cloud.ovh.us"}
+_OVH_AUTH_HOSTS = {endpoint: host_of(url) for endpoint, url in OVH_AUTH.items()}
 
 
 @dataclass(frozen=True)
@@ -166,10 +167,11 @@ class Subject:
         if self.driver == "openstack":
             return host_of(str(self.get("infrastructure.auth_url", "")))
         if self.driver == "ovh":
-            return OVH_AUTH_HOSTS.get(str(self.get("infrastructure.endpoint", "ovh-eu")))
+            return _OVH_AUTH_HOSTS.get(str(self.get("infrastructure.endpoint", "ovh-eu")))
         if self.driver == "outscale":
             written = self.get("infrastructure.endpoint")
-            return host_of(str(written)) if written else f"api.{self.region}.outscale.com" if self.region else None
+            derived = OUTSCALE_API.format(region=self.region) if self.region else ""
+            return host_of(str(written or derived))
         return None
 
     @cached_property
