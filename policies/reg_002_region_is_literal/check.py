@@ -83,6 +83,7 @@ def ambient_files_readable(subject: Subject) -> Iterator[Outcome]:
         yield failed(
             f"environment.{source}",
             f"{source.partition(':')[2]} would be read by the driver's tools and cannot be judged: {why}.",
+            f"Mend that file{', or correct OS_CLOUD' if why.startswith('OS_CLOUD ') else ''}, or move it away.",
         )
     if not broken:
         yield passed("environment", "every profile file could be read")

@@ -100,7 +100,36 @@ def test_a_clouds_file_that_cannot_be_read_is_a_finding(home: Path, content: str
 
 def test_a_chosen_cloud_that_is_not_there_is_a_finding(home: Path) -> None:
     ambient = collected({"OS_CLOUD": "missing"}, home)
-    assert "no cloud 'missing'" in find(verdict(subject(ambient=ambient)), "REG-002").message
+    said = find(verdict(subject(ambient=ambient)), "REG-002")
+    assert "OS_CLOUD says 'missing', and it has old, new" in said.message
+    assert said.details == ("Mend that file, or correct OS_CLOUD, or move it away.",)
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "why"),
+    [
+        (".config/openstack/clouds.yaml", "clouds:\n  old: {password: hunter2,\n", "line 3: "),
+        (".config/openstack/clouds.yaml", "password: hunter2\n", "not the shape"),
+        (".osc/config.json", '{"a": "hunter2",\n', "line 2 column 1"),
+        (".ovh.conf", "[default]\nhunter2\n", "line 2: "),
+        (".ovh.conf", "hunter2\n", "line 1: "),
+    ],
+)
+def test_what_is_wrong_with_a_file_is_said_with_its_line_and_never_its_text(
+    tmp_path: Path, name: str, content: str, why: str
+) -> None:
+    path = tmp_path / name
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(content)
+    ambient = collected({}, tmp_path)
+    (said,) = [value for source, value in ambient.items() if source.endswith("#unreadable")]
+    assert why in said and "hunter2" not in said
+
+
+def test_a_broken_file_is_to_be_mended(home: Path) -> None:
+    (home / ".config/openstack/clouds.yaml").write_text("clouds: [")
+    found = find(verdict(subject(ambient=collected({"OS_CLOUD": "old"}, home))), "REG-002")
+    assert found.details == ("Mend that file, or move it away.",)
 
 
 def test_every_contradiction_of_one_entry_is_found(home: Path) -> None:

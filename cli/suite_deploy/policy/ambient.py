@@ -168,10 +168,10 @@ def _clouds(environ: Mapping[str, str], home: Path, directory: Path | None) -> I
         chosen = environ.get("OS_CLOUD") or (next(iter(clouds)) if len(clouds) == 1 else "")
         entry = clouds.get(chosen) if chosen else None
     except (OSError, yaml.YAMLError, KeyError, TypeError, AttributeError) as error:
-        yield f"clouds:{path}#unreadable", str(error).splitlines()[0] or type(error).__name__
+        yield f"clouds:{path}#unreadable", _why(error)
         return
     if entry is None and environ.get("OS_CLOUD"):
-        yield f"clouds:{path}#unreadable", f"no cloud {chosen!r} in it"
+        yield f"clouds:{path}#unreadable", f"OS_CLOUD says {chosen!r}, and it has {', '.join(clouds) or 'none'}"
     if isinstance(entry, Mapping):
         for key, value in _leaves(entry):
             if _kind_of_key(key):
@@ -187,7 +187,7 @@ def _outscale(environ: Mapping[str, str], home: Path) -> Iterator[tuple[str, str
     except _NOT_FOR_US:
         return
     except (OSError, ValueError, AttributeError) as error:
-        yield f"osc:{path}#unreadable", str(error).splitlines()[0]
+        yield f"osc:{path}#unreadable", _why(error)
         return
     if isinstance(entry, Mapping):
         for key, value in _leaves(entry):
@@ -205,7 +205,7 @@ def _aws(environ: Mapping[str, str], home: Path) -> Iterator[tuple[str, str]]:
     except _NOT_FOR_US:
         return
     except (OSError, ValueError, configparser.Error) as error:
-        yield f"aws:{path}#unreadable", str(error).splitlines()[0]
+        yield f"aws:{path}#unreadable", _why(error)
         return
     for section in (chosen, f"profile {chosen}"):
         if parser.has_section(section):
@@ -224,7 +224,7 @@ def _ovh(home: Path, directory: Path | None) -> Iterator[tuple[str, str]]:
         except _NOT_FOR_US:
             continue
         except (OSError, ValueError, configparser.Error) as error:
-            yield f"ovh:{path}#unreadable", str(error).splitlines()[0]
+            yield f"ovh:{path}#unreadable", _why(error)
             continue
         if parser.has_option("default", "endpoint"):
             yield f"ovh:{path}#default.endpoint", parser.get("default", "endpoint")
@@ -238,7 +238,7 @@ def _pulumi(environ: Mapping[str, str], home: Path) -> Iterator[tuple[str, str]]
     except _NOT_FOR_US:
         return
     except (OSError, ValueError, AttributeError) as error:
-        yield f"pulumi:{path}#unreadable", str(error).splitlines()[0]
+        yield f"pulumi:{path}#unreadable", _why(error)
         return
     if current:
         yield f"pulumi:{path}#current", str(current)
@@ -250,7 +250,7 @@ def _project(directory: Path | None) -> Iterator[tuple[str, str]]:
         try:
             data = parse(path.read_bytes())
         except (OSError, yaml.YAMLError) as error:
-            yield f"pulumi:{path}#unreadable", str(error).splitlines()[0]
+            yield f"pulumi:{path}#unreadable", _why(error)
             continue
         for key, value in _leaves(data if isinstance(data, Mapping) else {}):
             if key in ("backend.url", "secretsprovider"):
@@ -258,6 +258,22 @@ def _project(directory: Path | None) -> Iterator[tuple[str, str]]:
             setting = key.removeprefix("config.")
             if setting != key and _CONFIG.match(setting):
                 yield f"config:{path}#{setting.replace(':', '.')}", str(value)
+
+
+def _why(error: Exception) -> str:
+    """What is wrong with a file, and in which line; never the line itself, which may hold a password."""
+    mark = getattr(error, "problem_mark", None)
+    if mark is not None:
+        return f"line {mark.line + 1}: {getattr(error, 'problem', '')}"
+    if isinstance(error, configparser.MissingSectionHeaderError):
+        return f"line {error.lineno}: it belongs to no [section]"
+    if isinstance(error, configparser.ParsingError):
+        return f"line {error.errors[0][0]}: neither a [section] nor `key = value`"
+    if isinstance(error, KeyError | TypeError | AttributeError):
+        return "it has not the shape that these tools read"
+    if isinstance(error, OSError):
+        return error.strerror or type(error).__name__
+    return str(error).splitlines()[0]
 
 
 def _is_there(path: Path) -> bool:
