@@ -328,6 +328,8 @@ def on_outscale(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Scene
 
 def _driven(scene: Scene) -> Scene:
     scene.monkeypatch.setattr("suite_deploy.runners.pulumi.EngineStack", standing_on(scene.realiser))
+    # No store answers here; tests/unit/test_cloud_versions.py has one that does.
+    scene.monkeypatch.setattr("suite_deploy.cloud.s3.set_versioning", lambda bucket, client: False)
     return scene
 
 
