@@ -9,7 +9,7 @@ from collections.abc import Callable
 import pulumi
 
 from suite_deploy import load
-from suite_deploy.cloud.engine import FLAVORS_KEY, INVENTORY_KEY, INVENTORY_VARIABLE
+from suite_deploy.cloud.engine import FLAVORS_KEY, IMAGE_KEY, INVENTORY_KEY, INVENTORY_VARIABLE
 from suite_deploy.errors import SuiteError
 from suite_deploy.model.deployment import Deployment
 from suite_deploy.model.sizing import with_flavors
@@ -38,6 +38,12 @@ def chosen_flavors() -> dict[str, str]:
     """Size → flavor of derived hosts, chosen for this run alone: the stack's configuration `suite:flavors`."""
     config, key = _configured(FLAVORS_KEY)
     return {str(size): str(name) for size, name in (config.get_object(key) or {}).items()}
+
+
+def image_gib() -> int:
+    """GiB of the disk that an image written by its id needs: the stack's configuration `suite:image_gib`, else 0."""
+    config, key = _configured(IMAGE_KEY)
+    return config.get_int(key) or 0
 
 
 def _configured(key: str) -> tuple[pulumi.Config, str]:

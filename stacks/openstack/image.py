@@ -11,8 +11,11 @@ import pulumi
 import requests
 from pulumi_openstack import images
 
+from stacks.components.entry import image_gib
+from stacks.components.openstack.hosts import BootImage
 from stacks.components.openstack.place import PATIENCE, Place
 from stacks.openstack.lookup import Found
+from suite_deploy.cloud.need import disk_of_image
 from suite_deploy.errors import CouldNotRun, InvalidInput, Problem
 from suite_deploy.model.deployment import Deployment
 from suite_deploy.model.provider import OsImage
@@ -34,8 +37,8 @@ _MAGIC = (
 _SILENCE = 60
 
 
-def boot_image(deployment: Deployment, place: Place, found: Found) -> pulumi.Input[str]:
-    """The id of the image that hosts boot from.
+def boot_image(deployment: Deployment, place: Place, found: Found) -> BootImage:
+    """The image that hosts boot from.
 
     Raises InvalidInput when the inventory names none, or the cloud's image is not the one of the checksum; CouldNotRun
     when a download fails or is not what was named.
@@ -47,10 +50,10 @@ def boot_image(deployment: Deployment, place: Place, found: Found) -> pulumi.Inp
         step = "Write `image: {id: …}`, `image: {name: …, sha512: …}` or `image: {url: …, sha256: …}`; Debian 13."
         raise _problem(deployment, "is missing: hosts need a system image.", step)
     if wanted.id:
-        return wanted.id
+        return BootImage(wanted.id, image_gib())
     if found.image is not None:
         _check(deployment, wanted, found)
-        return found.image.id
+        return BootImage(found.image.id, found.image.gib)
     return _uploaded(deployment, wanted, place)
 
 
@@ -79,12 +82,12 @@ def _check(deployment: Deployment, wanted: OsImage, found: Found) -> None:
         raise _problem(deployment, f"image {wanted.name!r} has {algorithm} {value}, not the written one.", pin)
 
 
-def _uploaded(deployment: Deployment, wanted: OsImage, place: Place) -> pulumi.Output[str]:
+def _uploaded(deployment: Deployment, wanted: OsImage, place: Place) -> BootImage:
     if not wanted.url or not wanted.sha256:
         raise _problem(deployment, "has a `url` without its `sha256`.", "Write the file's SHA-256 beside it.")
     file = fetched(wanted.url, wanted.sha256, user_cache() / "system-images")
     disk_format = _format(deployment, wanted, file)
-    return images.Image(
+    uploaded = images.Image(
         f"image-{wanted.sha256[:12]}",
         name=place.called("system", wanted.sha256[:12]),
         container_format="bare",
@@ -101,7 +104,8 @@ def _uploaded(deployment: Deployment, wanted: OsImage, place: Place) -> pulumi.O
             # another operator keeps the same file somewhere else
             ignore_changes=["localFilePath"],
         ),
-    ).id
+    )
+    return BootImage(uploaded.id, disk_of_image(0, _unpacked(file, disk_format)))
 
 
 def _format(deployment: Deployment, wanted: OsImage, file: Path) -> str:
@@ -117,6 +121,14 @@ def _format(deployment: Deployment, wanted: OsImage, file: Path) -> str:
         step = f"Write `format: {is_}`." if is_ in ("qcow2", "raw") else "Name a file that is not packed: qcow2 or raw."
         raise _problem(deployment, found, step)
     return is_
+
+
+def _unpacked(file: Path, disk_format: str) -> int:
+    """Bytes of the disk inside a file; a qcow2 says so as a big-endian number at byte 24 (qcow2's own description)."""
+    if disk_format == "raw":
+        return file.stat().st_size
+    with file.open("rb") as source:
+        return int.from_bytes(source.read(32)[24:], "big")
 
 
 def fetched(url: str, sha256: str, cache: Path) -> Path:

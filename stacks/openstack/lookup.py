@@ -11,10 +11,10 @@ from typing import Any, TypeVar
 import pulumi
 from pulumi_openstack import blockstorage, compute, dns, images, networking
 
-from stacks.components.openstack.hosts import Flavor
 from stacks.components.openstack.place import Place
 from stacks.components.spec import StackSpec
 from stacks.openstack import catalogue
+from suite_deploy.cloud.need import disk_of_image
 from suite_deploy.errors import CouldNotRun, InvalidInput, Problem
 from suite_deploy.model.deployment import Deployment
 from suite_deploy.model.suite import Cloud, OpenStack
@@ -36,10 +36,11 @@ class Network:
 
 @dataclass(frozen=True)
 class Image:
-    """A system image of the cloud; properties: as the cloud keeps them."""
+    """A system image of the cloud; properties: as the cloud keeps them. gib: of the disk that it needs at least."""
 
     id: str
     properties: Mapping[str, str]
+    gib: int = 0
 
 
 @dataclass(frozen=True)
@@ -47,7 +48,8 @@ class Found:
     """What the inventory's names stand for on this cloud."""
 
     external_network: Network
-    flavors: Mapping[str, Flavor]
+    #: the inventory's name → id
+    flavors: Mapping[str, str]
     image: Image | None = None
     #: of the zone that names are published in; "" where none is named
     zone_id: str = ""
@@ -115,8 +117,8 @@ def look_up(deployment: Deployment, spec: StackSpec, place: Place, *, external_n
         raise InvalidInput(problems)
     return Found(
         Network(external.id, external.name or ""),
-        {name: Flavor(flavor.id, int(flavor.disk or 0)) for name, flavor in flavors.items() if flavor},
-        Image(image.id, dict(image.properties or {})) if image else None,
+        {name: flavor.id for name, flavor in flavors.items() if flavor},
+        _image(image) if image else None,
         zone.id if zone else "",
     )
 
@@ -133,6 +135,12 @@ def volume_zones(deployment: Deployment, spec: StackSpec, place: Place) -> dict[
     opts = pulumi.InvokeOptions(provider=place.provider)
     listed = _answer(partial(blockstorage.get_availability_zones_v3, region=place.region, opts=opts)).names
     return {host.name: host.zone if host.zone in listed else None for host in spec.hosts}
+
+
+def _image(found: Any) -> Image:
+    """What is in the file of a packed one only Glance knows, and the provider does not pass it on."""
+    unpacked = found.size_bytes if found.disk_format == "raw" else 0
+    return Image(found.id, dict(found.properties or {}), disk_of_image(found.min_disk_gb, unpacked))
 
 
 def _zone(name: str, region: str, opts: pulumi.InvokeOptions) -> Any:

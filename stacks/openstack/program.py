@@ -6,11 +6,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 
-import pulumi
-
 from stacks.components.entry import unprotect
 from stacks.components.openstack.buckets import Buckets, BucketsConfig
-from stacks.components.openstack.hosts import HostGroup, HostGroupConfig
+from stacks.components.openstack.hosts import BootImage, HostGroup, HostGroupConfig
 from stacks.components.openstack.network import NetworkConfig, PrivateNetwork
 from stacks.components.openstack.place import Place, provider
 from stacks.components.openstack.records import Records, RecordsConfig
@@ -57,12 +55,12 @@ def build(deployment: Deployment) -> None:
         )
         for name, host in hosts.hosts.items()
     }
-    facts = {"auth_url": infrastructure.auth_url, "image": image, "external_network": found.external_network.name}
+    facts = {"auth_url": infrastructure.auth_url, "image": image.id, "external_network": found.external_network.name}
     export(spec, made, buckets.credentials, facts)
 
 
 def _hosts(
-    spec: StackSpec, place: Place, found: Found, image: pulumi.Input[str], zones: Mapping[str, str | None]
+    spec: StackSpec, place: Place, found: Found, image: BootImage, zones: Mapping[str, str | None]
 ) -> tuple[HostGroup, DataVolumes]:
     """zones: host → zone of its volumes."""
     network = PrivateNetwork(

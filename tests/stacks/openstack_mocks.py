@@ -14,6 +14,8 @@ import pulumi
 FLAVORS = {"b3-8": (2, 8000, 50), "b3-16": (4, 16000, 100), "b3-32": (8, 32000, 0)}
 #: with Glance's own default, https://docs.openstack.org/glance/latest/admin/os_hash_algo.html
 IMAGES = {"Debian 13": {"os_hash_algo": "sha512", "os_hash_value": "a" * 128}}
+#: what else is told of an image, by its name
+SHOWN: dict[str, dict[str, Any]] = {}
 NETWORKS = ("Ext-Net",)
 #: as Designate names them
 ZONES = ("region-x.example.",)
@@ -56,7 +58,7 @@ class Cloud(pulumi.runtime.Mocks):
             cpus, memory, disk = FLAVORS[name]
             return {"id": identifier("flavor", name), "name": name, "vcpus": cpus, "ram": memory, "disk": disk}
         if args.token.endswith(":getImage") and name in IMAGES:
-            return {"id": identifier("image", name), "name": name, "properties": IMAGES[name]}
+            return {"id": identifier("image", name), "name": name, "properties": IMAGES[name], **SHOWN.get(name, {})}
         if args.token.endswith(":getDnsZone") and name in ZONES:
             return {"id": identifier("zone", name), "name": name}
         return {}, [("name", NOTHING)]

@@ -199,10 +199,10 @@ def test_volumes_have_the_type_the_inventory_names(run: Run) -> None:
         assert server.inputs["blockDevices"][0]["volumeType"] == "classic-luks"
 
 
-def test_boot_volumes_are_as_large_as_the_flavors_disk_and_never_too_small(run: Run) -> None:
+def test_boot_volumes_are_no_larger_for_a_flavors_own_disk_which_stays_unused(run: Run) -> None:
     recorded = run()
     sizes = {item.name: item.inputs["blockDevices"][0]["volumeSize"] for item in recorded.of("Instance")}
-    assert sizes == {"host-app-1": 100, "host-data-1": 20}
+    assert sizes == {"host-app-1": 20, "host-data-1": 20}
 
 
 def test_hosts_stand_apart_and_are_not_lost_for_a_new_image_or_key(run: Run) -> None:

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping
 from typing import Any
 
 import pulumi
@@ -13,7 +14,7 @@ from suite_deploy.errors import InvalidInput
 from suite_deploy.model.loader import load
 from suite_deploy.paths import user_cache
 from tests.stacks.conftest import MakeInventory
-from tests.stacks.openstack_mocks import IMAGES, Cloud, identifier
+from tests.stacks.openstack_mocks import IMAGES, SHOWN, Cloud, identifier
 from tests.stacks.support import Recorded, project_of, run_program
 
 QCOW2, RAW = b"QFI\xfb\x00\x00\x00\x03" + bytes(64), bytes(446) + b"\x00" * 64 + b"\x55\xaa"
@@ -33,12 +34,11 @@ def kept(content: bytes) -> str:
 def run(make_inventory: MakeInventory, monkeypatch: pytest.MonkeyPatch) -> Any:
     monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
 
-    def start(content: bytes | None, **image: str) -> Recorded:
+    def start(content: bytes | None, config: Mapping[str, str] | None = None, **image: str) -> Recorded:
         given = {"infrastructure.image": image if content is None else {"sha256": kept(content), **image}}
         folder = make_inventory("example-openstack-accepted", given)
-        return run_program(
-            project_of("openstack"), Cloud(), stack="x", environment={"SUITE_DEPLOY_INVENTORY": str(folder)}
-        )
+        environment = {"SUITE_DEPLOY_INVENTORY": str(folder)}
+        return run_program(project_of("openstack"), Cloud(), stack="x", environment=environment, config=config)
 
     return start
 
@@ -140,3 +140,34 @@ def test_a_sha512_goes_with_a_name(make_inventory: MakeInventory, image: dict[st
     given = {"infrastructure.image": {**image, "sha512": "a" * 128}}
     with pytest.raises(InvalidInput, match="`sha512` goes with `name`"):
         load(str(make_inventory("example-openstack-accepted", given)))
+
+
+def boot_volumes(recorded: Recorded) -> set[int]:
+    return {int(item.inputs["blockDevices"][0]["volumeSize"]) for item in recorded.of("Instance")}
+
+
+@pytest.mark.parametrize(
+    ("shown", "size"),
+    [
+        ({}, 20),
+        ({"minDiskGb": 40, "sizeBytes": 2 << 30, "diskFormat": "qcow2"}, 40),
+        ({"minDiskGb": 0, "sizeBytes": 25 << 30, "diskFormat": "qcow2"}, 20),
+        ({"minDiskGb": 0, "sizeBytes": (25 << 30) + 1, "diskFormat": "raw"}, 26),
+    ],
+    ids=["nothing-said", "minimum", "packed", "raw"],
+)
+def test_a_boot_volume_holds_the_named_image(run: Any, monkeypatch: pytest.MonkeyPatch, shown: Any, size: int) -> None:
+    monkeypatch.setitem(SHOWN, "Debian 13", shown)
+    assert boot_volumes(run(None, name="Debian 13")) == {size}
+
+
+@pytest.mark.parametrize(("gib", "size"), [(30, 30), (3, 20)])
+def test_a_boot_volume_holds_the_disk_inside_an_uploaded_file(run: Any, gib: int, size: int) -> None:
+    """A qcow2 says at its 24th byte how large a disk it holds."""
+    content = QCOW2[:8] + bytes(16) + (gib << 30).to_bytes(8, "big") + bytes(64)
+    assert boot_volumes(run(content, url="https://images.example/debian-13.qcow2")) == {size}
+
+
+@pytest.mark.parametrize(("told", "size"), [({}, 20), ({"suite:image_gib": "33"}, 33), ({"suite:image_gib": "3"}, 20)])
+def test_a_boot_volume_holds_an_image_by_its_id_as_the_driver_found_it(run: Any, told: Any, size: int) -> None:
+    assert boot_volumes(run(None, config=told, id="0a1b2c3d-0a1b-4c3d-8e5f-0a1b2c3d4e5f")) == {size}

@@ -49,6 +49,8 @@ class Keystone:
     host_zones: tuple[str, ...] = ("nova",)
     volume_zones: tuple[str, ...] = ("nova",)
     images: tuple[str, ...] = ()
+    #: id → what is shown of an image
+    pinned: dict[str, dict[str, Any]] = field(default_factory=dict)
     external_networks: tuple[str, ...] = ()
     things: Callable[[str], list[dict[str, str]]] = lambda kind: []
 
@@ -76,6 +78,7 @@ class Keystone:
             f"/network/v2.0/quotas/{PROJECT}/details": {"quota": self._networks()},
             f"/network/v2.0/quotas/{PROJECT}/details.json": {"quota": self._networks()},
         }
+        answers |= {f"/image/v2/images/{id_}": {"id": id_, **shown} for id_, shown in self.pinned.items()}
         answers |= {
             f"{where}/{kind}": {kind.removeprefix("os-").replace("-", "_"): self._things(kind)} for kind, where in KINDS
         }

@@ -24,7 +24,8 @@ from .keystone_double import PASSWORD, USER, Keystone, serve
 def keystone(monkeypatch: pytest.MonkeyPatch) -> Iterator[Keystone]:
     for name in ("http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY", "all_proxy"):
         monkeypatch.delenv(name, raising=False)
-    with serve(Keystone()) as running:
+    pinned = {OPENSTACK["infrastructure"]["image"]["id"]: {"min_disk": 0, "disk_format": "qcow2"}}
+    with serve(Keystone(pinned=pinned)) as running:
         yield running
 
 
@@ -43,6 +44,30 @@ def test_flavors_and_quota_are_read(keystone: Keystone, tmp_path: Path) -> None:
     assert room.left["volume GiB"] == Left(1000, 100)
     assert room.left["public addresses"] == Left(50, 6), "reserved ones are not free"
     assert room.silent == ()
+
+
+@pytest.mark.parametrize(
+    ("shown", "gib"),
+    [
+        ({"min_disk": 40, "disk_format": "qcow2", "size": 2 << 30, "virtual_size": None}, 40),
+        ({"min_disk": 0, "disk_format": "qcow2", "size": 2 << 30, "virtual_size": 30 << 30}, 30),
+        ({"min_disk": 0, "disk_format": "raw", "size": (30 << 30) + 1, "virtual_size": None}, 31),
+        ({"min_disk": 0, "disk_format": "qcow2", "size": 30 << 30, "virtual_size": None}, 0),
+    ],
+    ids=["minimum", "unpacked", "raw", "packed"],
+)
+def test_the_disk_that_an_image_by_its_id_needs_is_read(
+    keystone: Keystone, tmp_path: Path, shown: dict[str, Any], gib: int
+) -> None:
+    keystone.pinned[OPENSTACK["infrastructure"]["image"]["id"]] = shown
+    room = asked(tmp_path, keystone.url)
+    assert (room.image_gib, room.silent) == (gib, ())
+
+
+def test_an_image_that_the_cloud_does_not_show_is_named(keystone: Keystone, tmp_path: Path) -> None:
+    keystone.pinned.clear()
+    room = asked(tmp_path, keystone.url)
+    assert room.image_gib == 0 and room.silent[0].startswith("size of the system image: ")
 
 
 def test_nothing_is_changed_by_asking(keystone: Keystone, tmp_path: Path) -> None:

@@ -109,7 +109,7 @@ def test_elsewhere_the_smallest_that_fits_is_chosen_and_remembered(
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     flavors = [Size("big", 64, 262144), Size("b3-64", 16, 64000), Size("b3-128", 32, 128000), Size("b3-8", 2, 8000)]
-    room = Room({size.name: size for size in flavors} | {"m1-id": Size("m1", 1, 1000)})
+    room = Room({size.name: size for size in flavors} | {"m1-id": Size("m1", 1, 1000)}, image_gib=33)
     monkeypatch.setattr("suite_deploy.cloud.asking.ask", lambda deployment, credentials: room)
     base = {key: value for key, value in OPENSTACK["infrastructure"].items() if key != "hosts"}
     content = {**OPENSTACK, "infrastructure": base, "users": 80, "components": {"keycloak": {}}}
@@ -119,7 +119,8 @@ def test_elsewhere_the_smallest_that_fits_is_chosen_and_remembered(
     assert host.flavor is None and host.vcpus
     bench.engine.script(bench.up_script())
     CloudDriver(deployment, bench.vault).preview()
-    assert "suite:flavors" in (bench.state / "engine" / "openstack" / "Pulumi.cloudy.yaml").read_text()
+    told = (bench.state / "engine" / "openstack" / "Pulumi.cloudy.yaml").read_text()
+    assert "suite:flavors" in told and "suite:image_gib: '33'" in told
     assert not (deployment.state_dir / "flavors.json").exists(), "a preview decides nothing for later runs"
     CloudDriver(deployment, bench.vault).apply(lambda text: None)
     chosen = json.loads((deployment.state_dir / "flavors.json").read_text())

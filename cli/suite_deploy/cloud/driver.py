@@ -39,6 +39,7 @@ from . import asking, flavors, known, ovh_buckets, ovh_room, ownkeys, prices, st
 from .credentials import Credentials, find_driver_credentials, without_files
 from .engine import (
     FLAVORS_KEY,
+    IMAGE_KEY,
     INVENTORY_KEY,
     INVENTORY_VARIABLE,
     Engine,
@@ -259,6 +260,8 @@ class CloudDriver:
         driver, config = self.deployment.driver, {INVENTORY_KEY: str(self.deployment.directory)}
         if self._chosen:
             config[FLAVORS_KEY] = json.dumps(self._chosen, sort_keys=True)
+        if self._room and self._room.image_gib:
+            config[IMAGE_KEY] = str(self._room.image_gib)
         project = Project(
             name=project_name(self.deployment),
             stack=suite.suite,

@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 from ..errors import CouldNotRun
 from ..model.suite import Cloud
 from .credentials import Credentials
-from .need import Size
+from .need import Size, disk_of_image
 from .room import AGAIN, CREDENTIALS, REGION, Left, Room, WrongSetting, said
 
 T = TypeVar("T")
@@ -35,6 +35,8 @@ def ask(infrastructure: Cloud, credentials: Credentials, hint: str = REGION) -> 
         types = _maybe("types of volumes", silent, lambda: _types(cloud.block_storage.types()))
         host_zones = _maybe("zones of hosts", silent, lambda: _zones(cloud.compute.availability_zones()))
         volume_zones = _maybe("zones of volumes", silent, lambda: _zones(cloud.block_storage.availability_zones()))
+        image = infrastructure.image.id if infrastructure.image else None
+        gib = _maybe("size of the system image", silent, lambda: _image_gib(cloud, image)) if image else None
     return Room(
         flavors,
         left,
@@ -42,7 +44,13 @@ def ask(infrastructure: Cloud, credentials: Credentials, hint: str = REGION) -> 
         volume_types=types or None,
         host_zones=host_zones or None,
         volume_zones=volume_zones or None,
+        image_gib=gib or 0,
     )
+
+
+def _image_gib(cloud: Any, image: str) -> int:
+    found = cloud.image.get_image(image)
+    return disk_of_image(found.min_disk, found.virtual_size or (found.size if found.disk_format == "raw" else 0))
 
 
 def _types(found: Iterable[Any]) -> dict[str, str]:

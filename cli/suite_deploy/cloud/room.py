@@ -57,7 +57,8 @@ class Room:
     flavors: by name and by id. left: what is counted → quota. silent: why something is absent. flavor_form: how a
     flavor is written at a cloud that is not asked for its list. closed: whether the project has yet to open the region,
     so that nobody can say what it has. volume_types: name or id → name. host_zones, volume_zones: names of zones that
-    hosts and volumes may lie in; None, like `volume_types`: not asked, or not listed.
+    hosts and volumes may lie in; None, like `volume_types`: not asked, or not listed. image_gib: of the disk that the
+    image written by its id needs, 0 where nobody says.
     """
 
     flavors: Mapping[str, Size] = field(default_factory=dict)
@@ -68,6 +69,7 @@ class Room:
     volume_types: Mapping[str, str] | None = None
     host_zones: frozenset[str] | None = None
     volume_zones: frozenset[str] | None = None
+    image_gib: int = 0
 
     @property
     def sizes(self) -> tuple[Size, ...]:

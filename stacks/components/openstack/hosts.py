@@ -14,16 +14,16 @@ from stacks.components.openstack.place import PATIENCE, Place
 from stacks.components.spec import HostSpec, StackSpec
 from stacks.components.userdata import user_data
 
-#: GiB of a boot volume, where the flavor brings no larger disk: system, container images and logs
+#: GiB of a boot volume, where the image needs no larger one: system, container images and logs
 BOOT_GIB = 20
 
 
 @dataclass(frozen=True)
-class Flavor:
-    """A size the cloud has; disk in GiB, 0 where it has none of its own."""
+class BootImage:
+    """What hosts boot from. gib: of the disk that it needs at least, 0 where nobody says."""
 
-    id: str
-    disk: int = 0
+    id: pulumi.Input[str]
+    gib: int = 0
 
 
 class Attachable(Protocol):
@@ -41,7 +41,7 @@ class Attachable(Protocol):
 
 @dataclass(frozen=True)
 class HostGroupConfig:
-    """What the hosts are made of. flavors: the inventory's name → the cloud's. groups: host → security group id.
+    """What the hosts are made of. flavors: the inventory's name → the cloud's id. groups: host → security group id.
 
     public_key: what the account `ssh_user` accepts. volume_type: of boot volumes, the cloud's default when None.
     external_network: name of the network public addresses come from. exit: what has to be there before they work.
@@ -49,8 +49,8 @@ class HostGroupConfig:
     """
 
     hosts: tuple[HostSpec, ...]
-    flavors: Mapping[str, Flavor]
-    image_id: pulumi.Input[str]
+    flavors: Mapping[str, str]
+    image: BootImage
     network_id: pulumi.Input[str]
     subnet_id: pulumi.Input[str]
     groups: Mapping[str, pulumi.Input[str]]
@@ -67,8 +67,8 @@ class HostGroupConfig:
         cls,
         spec: StackSpec,
         *,
-        flavors: Mapping[str, Flavor],
-        image: pulumi.Input[str],
+        flavors: Mapping[str, str],
+        image: BootImage,
         network: Attachable,
         groups: Mapping[str, pulumi.Input[str]],
         external_network: str,
@@ -78,7 +78,7 @@ class HostGroupConfig:
         return cls(
             hosts=spec.hosts,
             flavors=flavors,
-            image_id=image,
+            image=image,
             network_id=network.network_id,
             subnet_id=network.subnet_id,
             groups=groups,
@@ -138,18 +138,17 @@ class HostGroup(pulumi.ComponentResource):
             tags=place.labels,
             opts=place.under(self),
         )
-        flavor = config.flavors[host.flavor]
         server = compute.Instance(
             f"host-{host.name}",
             name=place.called(host.name),
-            flavor_id=flavor.id,
+            flavor_id=config.flavors[host.flavor],
             availability_zone=host.zone,
             block_devices=[
                 compute.InstanceBlockDeviceArgs(
-                    uuid=config.image_id,
+                    uuid=config.image.id,
                     source_type="image",
                     destination_type="volume",
-                    volume_size=max(BOOT_GIB, flavor.disk),
+                    volume_size=max(BOOT_GIB, config.image.gib),
                     volume_type=config.volume_type,
                     boot_index=0,
                     delete_on_termination=True,
