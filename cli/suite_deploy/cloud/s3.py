@@ -68,7 +68,7 @@ def set_versioning(bucket: str, client: Any, *, patience: float = PATIENCE) -> b
     patience: seconds to ask again for while the store does not know the key yet, or does not show what was set.
     Raises CouldNotRun with the store's own words, or when it took the setting and does not show it.
     """
-    failed, asked = f"the bucket {bucket} keeps no old versions", False
+    failed, asked = f"the bucket {bucket} cannot be made to keep old versions", False
 
     def keeps() -> bool:
         return bool(client.get_bucket_versioning(Bucket=bucket).get("Status") == "Enabled")

@@ -44,8 +44,9 @@ def keep_versions(deployment: Deployment, exports: Mapping[str, Any], progress: 
             changed = set_versioning(bucket, client)
         except CouldNotRun as error:
             raise CouldNotRun(
-                f"{error}\n  {component.description.title} relies on them. Ask the cloud whether its object store has"
-                " versioning over S3, or leave `infrastructure.object_store` out: the suite then brings its own store."
+                f"{error}\n  {component.description.title} relies on them. Is {store.endpoint} the store's S3 interface, can"
+                " this machine reach it, and has it versioning? Otherwise leave `infrastructure.object_store` out: the suite"
+                " then brings its own store."
             ) from error
         if changed:
             progress(f"the bucket {bucket} keeps old versions now")
