@@ -127,6 +127,7 @@ def analyze(
     from ..cloud.engine import state_file
     from ..errors import CouldNotRun, FoundFailures
     from ..model.loader import load
+    from ..model.suite import Cloud
     from ..policy import collect_ambient
     from ..policy.judging import judge_deployment
     from ..policy.output import write_reports
@@ -134,7 +135,11 @@ def analyze(
     from ..render.render import render
 
     deployment = load(name)
-    path, step = state or state_file(deployment), "Export it (`pulumi stack export --file FILE`), name it with --state."
+    if state is None and not isinstance(deployment.suite.infrastructure, Cloud):
+        raise CouldNotRun(f"the driver {deployment.driver} uses no engine: there is no state that could be judged.")
+    path = state or state_file(deployment)
+    by_hand = 'docs/operator/clouds.md, "The engine by hand"'
+    step = f"Name an export of it with --state (`pulumi stack export --file FILE`: {by_hand})."
     if path is None:
         raise CouldNotRun(f"the engine's state is in the bucket of `state.s3`, and is not read from there. {step}")
     if not path.is_file():
