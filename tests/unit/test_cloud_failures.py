@@ -84,6 +84,11 @@ def test_of_a_failed_connection_the_reason_is_said_and_no_objects() -> None:
     assert innermost(f'{pool}NameResolutionError("{said}"))') == "Failed to resolve 'x.example' ([Errno -2])"
     assert innermost(f"{pool}NewConnectionError('[Errno 111] Connection refused'))") == "[Errno 111] Connection refused"
     assert innermost("HTTP 401: no (Caused by nothing)") == "HTTP 401: no (Caused by nothing)"
+    away = "NewConnectionError(\"HTTPSConnection(host='10.0.0.1', port=3128): [Errno 111] Connection refused\")"
+    proxy = f"{pool}ProxyError('Unable to connect to proxy', "
+    assert innermost(f"{proxy}{away}))") == "the proxy 10.0.0.1:3128 does not help: [Errno 111] Connection refused"
+    refused = "OSError('Tunnel connection failed: 403 Forbidden')"
+    assert innermost(f"{proxy}{refused}))") == "the proxy does not help: Tunnel connection failed: 403 Forbidden"
 
 
 def refused_by_outscale(status: int, code: str, kind: str, details: str, *, depth: int = 12) -> str:

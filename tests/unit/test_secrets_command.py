@@ -137,4 +137,5 @@ def test_a_wrong_file_is_one_readable_message_and_exit_2(inventory: Path, capsys
     assert main.main(["secrets", "list", str(inventory)]) == 2
     shown = capsys.readouterr().err
     assert "secrets.yml:2: synapse.postgresql: stands here in clear." in shown
+    assert f"suite-deploy secrets set {inventory} synapse.postgresql" in shown
     assert "Traceback" not in shown

@@ -155,6 +155,18 @@ class TestPassword:
         with pytest.raises(InvalidInput, match="ANSIBLE_VAULT_PASSWORD_FILE: there is no such file"):
             find_vault_password(None, environment)
 
+    def test_a_password_named_by_the_variable_is_said_to_be(self, password_file: Path) -> None:
+        """The command line hands over the variable's file as if somebody had typed the option."""
+        environment = {"ANSIBLE_VAULT_PASSWORD_FILE": str(password_file)}
+        found = find_vault_password(password_file, environment)
+        assert found is not None and found.source == f"{password_file} (ANSIBLE_VAULT_PASSWORD_FILE)"
+        other = find_vault_password(password_file, {})
+        assert other is not None and other.source == f"{password_file} (--vault-password-file)"
+
+    def test_a_folder_is_called_one(self, tmp_path: Path) -> None:
+        with pytest.raises(InvalidInput, match="--vault-password-file: is a folder"):
+            find_vault_password(tmp_path, {})
+
     def test_without_either_there_is_none(self) -> None:
         assert find_vault_password(None, {}) is None
 

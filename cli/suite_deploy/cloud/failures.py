@@ -127,6 +127,11 @@ _PROBLEM = re.compile(r"^\S+\.ya?ml:\d+: ")
 #: how Python ends a list of frames: one of them, its source lines, then the error itself, less indented
 _FRAME = re.compile(r'^(?P<indent>\s*)File ".*", line \d+')
 _RAISED = re.compile(r"^(?:[A-Za-z_]\w*\.)+[A-Za-z_]\w*: |^Exception: ")
+#: a proxy that is away or refuses: the address that was wanted says nothing of it
+_PROXY = re.compile(
+    r"\(Caused by ProxyError\([\"'][^\"']*[\"'], \w+\([\"']"
+    r"(?:HTTPS?Connection\(host='(?P<host>[^']*)', port=(?P<port>\d+)\): )?(?P<why>.+)[\"']\)\)\)\s*$"
+)
 _CAUSED = re.compile(r"\(Caused by \w+\([\"'](?:HTTPS?Connection\(.*?\): )?(?P<why>.+)[\"']\)\)\s*$")
 _LOCK = re.compile(r"created by (?P<who>\S+) \(pid (?P<pid>\d+)\) at (?P<since>\S+)")
 
@@ -170,6 +175,10 @@ def without_frames(text: str) -> str:
 
 def innermost(text: str) -> str:
     """The reason inside what Python's HTTP client says of a connection that failed; any other text as it is."""
+    proxy = _PROXY.search(text)
+    if proxy:
+        where = f" {proxy['host']}:{proxy['port']}" if proxy["host"] else ""
+        return f"the proxy{where} does not help: {proxy['why']}"
     caused = _CAUSED.search(text)
     return caused["why"] if caused else text
 

@@ -27,7 +27,7 @@ def open_store(deployment: Deployment, vault_password_file: Path | None = None) 
     """The deployment's secrets: plain in the state directory on local, vaulted beside the inventory elsewhere."""
     vaulted = deployment.driver != "local"
     password = find_vault_password(vault_password_file) if vaulted else None
-    return SecretStore(deployment.secrets_file, vaulted=vaulted, password=password)
+    return SecretStore(deployment.secrets_file, vaulted=vaulted, password=password, inventory=deployment.given)
 
 
 def stack_secrets_file(deployment: Deployment) -> Path | None:

@@ -35,7 +35,10 @@ def find_vault_password(option: Path | None, environ: Mapping[str, str] = os.env
     if not named:
         return None
     path = Path(named).expanduser()
-    key = OPTION if option else VARIABLE
+    # the command line hands over what the variable says as if it were the option
+    key = OPTION if option and str(option) != environ.get(VARIABLE) else VARIABLE
+    if path.is_dir():
+        raise _invalid(path, key, "is a folder.", "Name the file in it that holds the password.")
     if not path.is_file():
         raise _invalid(path, key, "there is no such file.")
     # a password that is public protects nothing; a program may be

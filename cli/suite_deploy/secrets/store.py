@@ -37,14 +37,22 @@ def _own_top(key: str) -> str:
 class SecretStore(Mapping[str, Secret]):
     """What a secrets file holds: name → Secret, in the file's order. Reading decrypts nothing until `reveal()`."""
 
-    def __init__(self, path: Path, *, vaulted: bool, password: VaultPassword | None = None, top_key: str = TOP_KEY):
+    def __init__(
+        self,
+        path: Path,
+        *,
+        vaulted: bool,
+        password: VaultPassword | None = None,
+        top_key: str = TOP_KEY,
+        inventory: str = "NAME",
+    ):
         """Read `path`; a file that does not exist is an empty store.
 
         vaulted: values must be vaulted, and are written so; otherwise they are plain and the file must be 0600.
         password: opens and makes vaulted values; only needed once one is revealed or added. top_key: the file's one
-        key. Raises InvalidInput with every problem of the file.
+        key. inventory: how the operator calls it, for next steps. Raises InvalidInput with every problem of the file.
         """
-        self.top_key = top_key
+        self.top_key, self.inventory = top_key, inventory
         self.path, self.vaulted, self.password = path, vaulted, password
         self.lines: dict[str, int] = {}
         self._values: dict[str, Secret] = {}
@@ -156,7 +164,7 @@ class SecretStore(Mapping[str, Secret]):
         if not value:
             return ("is empty.", "Remove the line to have it generated or asked for.")
         if self.vaulted:
-            how = f"Remove the line, then: suite-deploy secrets set NAME {name}"
+            how = f"Remove the line, then: suite-deploy secrets set {self.inventory} {name}"
             return "stands here in clear.", "Accepted: vaulted values (`!vault`) only.", how
         return _template(value)
 
