@@ -18,6 +18,15 @@ if TYPE_CHECKING:
     from ..verify import VerifyResult
 
 
+#: what comes after a suite is up: command → what it is for
+NEXT = {
+    "status": "what runs where",
+    "verify": "check it again",
+    "secrets list": "the names of its passwords; `secrets show` shows one",
+    "destroy": "remove it; data stays unless --with-data",
+}
+
+
 @click.command("up")
 @click.argument("name")
 @click.option("--skip-verify", is_flag=True, help="Do not verify afterwards.")
@@ -83,7 +92,7 @@ def command(name: str, skip_verify: bool, release: tuple[str, ...], settings: Se
         pipeline.record_run(session, summary)
     if result is not None and not result.ok and not settings.json:
         click.echo(result.as_text())
-    click.echo(json.dumps(summary, indent=2) if settings.json else _text(summary))
+    click.echo(json.dumps(summary, indent=2) if settings.json else _text(summary, deployment.given))
     if result is not None and not result.ok:
         raise FoundFailures("the suite is up, but verification found failures; see above")
 
@@ -144,11 +153,11 @@ def _documents_to_publish(session: Session) -> list[str]:
     ]
 
 
-def _text(summary: dict[str, Any]) -> str:
+def _text(summary: dict[str, Any], given: str) -> str:
+    """given: how the operator named the inventory, for the next commands to type."""
     from ..report.console import stage_table, table
     from ..report.dns import records_text
 
-    name = summary["inventory"]
     rows = [(item["title"], item["version"], item["host"], item["url"] or "") for item in summary["components"]]
     parts = ["", table(("component", "version", "host", "address"), rows)]
     if summary["skipped"]:
@@ -173,12 +182,7 @@ def _text(summary: dict[str, Any]) -> str:
     parts += ["", f"Portal: {summary['links']['portal']}"]
     if summary["ca"]:
         parts.append(f"Its certificates are signed by the suite's own authority: {summary['ca']}")
-    parts += [
-        "",
-        "Next:",
-        f"  suite-deploy status {name}         what runs where",
-        f"  suite-deploy verify {name}         check it again",
-        f"  suite-deploy secrets list {name}   the names of its passwords; `secrets show` shows one",
-        f"  suite-deploy destroy {name}        remove it; data stays unless --with-data",
-    ]
+    words = max(map(len, NEXT))
+    parts += ["", "Next:"]
+    parts += [f"  suite-deploy {f'{word} {given}':<{words + 1 + len(given)}}   {what}" for word, what in NEXT.items()]
     return "\n".join(parts)
