@@ -49,7 +49,7 @@ class Keystone:
     host_zones: tuple[str, ...] = ("nova",)
     volume_zones: tuple[str, ...] = ("nova",)
     images: tuple[str, ...] = ()
-    #: id → what is shown of an image
+    #: id → what is shown of an image, besides what every id is answered with
     pinned: dict[str, dict[str, Any]] = field(default_factory=dict)
     external_networks: tuple[str, ...] = ()
     things: Callable[[str], list[dict[str, str]]] = lambda kind: []
@@ -61,6 +61,9 @@ class Keystone:
             return 404, {"itemNotFound": {"message": "not here", "code": 404}}, {}
         if path == "/v3/auth/tokens":
             return self._sign_in(body)
+        if path.startswith("/image/v2/images/"):
+            pinned = path.rpartition("/")[2]
+            return 200, {"id": pinned, "min_disk": 0, "disk_format": "qcow2", **self.pinned.get(pinned, {})}, {}
         answers: dict[str, Any] = {
             "/v3": {"version": self._version("v3.14", "/v3/")},
             "/compute/v2.1": {"version": self._version("v2.1", "/compute/v2.1/", version="2.90", min_version="2.1")},
@@ -78,7 +81,6 @@ class Keystone:
             f"/network/v2.0/quotas/{PROJECT}/details": {"quota": self._networks()},
             f"/network/v2.0/quotas/{PROJECT}/details.json": {"quota": self._networks()},
         }
-        answers |= {f"/image/v2/images/{id_}": {"id": id_, **shown} for id_, shown in self.pinned.items()}
         answers |= {
             f"{where}/{kind}": {kind.removeprefix("os-").replace("-", "_"): self._things(kind)} for kind, where in KINDS
         }

@@ -43,10 +43,11 @@ def keep_versions(deployment: Deployment, exports: Mapping[str, Any], progress: 
         try:
             changed = set_versioning(bucket, client)
         except CouldNotRun as error:
+            title = component.description.title
             raise CouldNotRun(
-                f"{error}\n  {component.description.title} relies on them. Is {store.endpoint} the store's S3 interface, can"
-                " this machine reach it, and has it versioning? Otherwise leave `infrastructure.object_store` out: the suite"
-                " then brings its own store."
+                f"{error}\n  {title} relies on them. Is {store.endpoint} the store's S3 interface, can this machine"
+                " reach it, and has it versioning? Otherwise leave `infrastructure.object_store` out: the suite then"
+                " brings its own store."
             ) from error
         if changed:
             progress(f"the bucket {bucket} keeps old versions now")
