@@ -12,12 +12,14 @@ import pytest
 from suite_deploy.cloud.asking import ask
 from suite_deploy.cloud.credentials import Credentials
 from suite_deploy.cloud.need import Size
+from suite_deploy.cloud.openstack_room import project_of
 from suite_deploy.cloud.room import Left, Room
 from suite_deploy.errors import CouldNotRun
 from suite_deploy.model.loader import load
+from suite_deploy.model.suite import OpenStack
 
 from .cloud_support import OPENSTACK, write_inventory
-from .keystone_double import PASSWORD, USER, Keystone, serve
+from .keystone_double import PASSWORD, PROJECT, USER, Keystone, serve
 
 
 @pytest.fixture
@@ -43,6 +45,18 @@ def test_flavors_and_quota_are_read(keystone: Keystone, tmp_path: Path) -> None:
     assert room.left["volume GiB"] == Left(1000, 100)
     assert room.left["public addresses"] == Left(50, 6), "reserved ones are not free"
     assert room.silent == ()
+    assert room.project == PROJECT
+
+
+def test_which_project_the_credentials_are_of_is_asked_by_signing_in_alone(keystone: Keystone, tmp_path: Path) -> None:
+    infrastructure: dict[str, Any] = {**OPENSTACK["infrastructure"], "auth_url": f"{keystone.url}/v3"}
+    deployment = load(str(write_inventory(tmp_path, OPENSTACK | {"infrastructure": infrastructure})))
+    cloud = deployment.suite.infrastructure
+    assert isinstance(cloud, OpenStack)
+    variables = {"OS_USERNAME": USER, "OS_PASSWORD": PASSWORD, "OS_PROJECT_NAME": "p"}
+    assert project_of(cloud, Credentials(variables, {}, ())) == PROJECT
+    with pytest.raises(CouldNotRun, match="does not accept the credentials"):
+        project_of(cloud, Credentials(variables | {"OS_PASSWORD": "wrong"}, {}, ()))
 
 
 @pytest.mark.parametrize(

@@ -35,7 +35,7 @@ from ..paths import resource_root, share_import
 from ..render.inventory import ssh_config
 from ..runners.process import clean_environment
 from ..secrets.ensure import STACK_TOP_KEY, open_store, require
-from . import asking, flavors, known, ovh_buckets, ovh_room, ownkeys, prices, strays, versions
+from . import asking, flavors, known, ovh_buckets, ovh_room, ownkeys, prices, samecloud, strays, versions
 from .credentials import Credentials, find_driver_credentials, without_files
 from .engine import (
     FLAVORS_KEY,
@@ -105,6 +105,7 @@ class CloudDriver:
             self._ask()
             with writable(self.state):
                 stack = self._stack(engine)
+                samecloud.refuse_other_cloud(self.deployment, stack)
                 self._steps = stack.preview()
                 self.notes = (*stack.warnings, *(f"after `up`, {item}" for item in stack.let_go.values()))
             found = strays.find_strays(self._steps, self.infrastructure, self.credentials())
@@ -149,6 +150,7 @@ class CloudDriver:
         progress("asking the cloud what it has and what is left")
         self._ask()
         stack, names = self._stack(engine, progress), self.release
+        samecloud.refuse_other_cloud(self.deployment, stack)
         with letting_go(stack, names, progress):
             progress("asking the engine what would change")
             self._steps, self.notes = stack.preview(progress), tuple(stack.warnings)
@@ -162,7 +164,7 @@ class CloudDriver:
             )
         if self._chosen:
             write_whole(self.state / FLAVORS, flavors.remembered(self.state, self._chosen), 0o644)
-        record_cloud(self.deployment)
+        record_cloud(self.deployment, self._room.project if self._room else "")
         write_whole(self.state / UNFINISHED, "", 0o644)
         try:
             stack.up(progress)
@@ -184,6 +186,7 @@ class CloudDriver:
         prices.read_prices(self.deployment.directory)
         ownkeys.refuse_own_keys(self.deployment, self.credentials(), self._secrets)
         self._room = asking.ask(self.deployment, self.credentials())
+        samecloud.refuse_other_project(self.deployment, self._room.project)
         self._chosen |= flavors.choose(self.deployment, self._room)
         self.deployment = with_flavors(self.deployment, self._chosen)
         known.require_known(self.deployment, self._room)
@@ -205,10 +208,14 @@ class CloudDriver:
 
     @names_inventory
     def destroy(self, progress: Progress, *, with_data: bool) -> list[str]:
-        stack = self._stack(require_engine(self.deployment.given), progress)
+        engine = require_engine(self.deployment.given)
+        provide(self.deployment.driver)
+        samecloud.refuse_other_credentials(self.deployment, self.credentials())
+        stack = self._stack(engine, progress)
         if not stack.exists():
             self._forget(with_data)
             return []
+        samecloud.refuse_other_cloud(self.deployment, stack)
         if with_data:
             ovh_buckets.empty(self.deployment, stack, progress)
         # The engine forgets these and leaves them in the cloud: nothing else remembers their ids.

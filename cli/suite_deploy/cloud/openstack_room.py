@@ -45,6 +45,7 @@ def ask(infrastructure: Cloud, credentials: Credentials, hint: str = REGION) -> 
         host_zones=host_zones or None,
         volume_zones=volume_zones or None,
         image_gib=gib or 0,
+        project=str(cloud.current_project_id or ""),
     )
 
 
@@ -92,6 +93,12 @@ def connect(infrastructure: Cloud, credentials: Credentials) -> Any:
         load_yaml_config=False,
         **overrides,
     )
+
+
+def project_of(infrastructure: Cloud, credentials: Credentials) -> str:
+    """Sign in; the identifier of the project that the credentials are of. Raises CouldNotRun."""
+    with explained(infrastructure, _SIGN_IN):
+        return str(connect(infrastructure, credentials).current_project_id or "")
 
 
 def listed_regions(infrastructure: Cloud, credentials: Credentials) -> list[str]:

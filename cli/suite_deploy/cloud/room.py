@@ -58,7 +58,7 @@ class Room:
     flavor is written at a cloud that is not asked for its list. closed: whether the project has yet to open the region,
     so that nobody can say what it has. volume_types: name or id → name. host_zones, volume_zones: names of zones that
     hosts and volumes may lie in; None, like `volume_types`: not asked, or not listed. image_gib: of the disk that the
-    image written by its id needs, 0 where nobody says.
+    image written by its id needs, 0 where nobody says. project: identifier of the credentials' project; "": not known.
     """
 
     flavors: Mapping[str, Size] = field(default_factory=dict)
@@ -70,6 +70,7 @@ class Room:
     host_zones: frozenset[str] | None = None
     volume_zones: frozenset[str] | None = None
     image_gib: int = 0
+    project: str = ""
 
     @property
     def sizes(self) -> tuple[Size, ...]:

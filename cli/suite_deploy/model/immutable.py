@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from ..errors import CouldNotRun, Problem
 from ..files import write_whole
 from .statefiles import IMMUTABLE, OUTPUTS
-from .whichcloud import cloud_of, cloud_of_outputs, other_cloud
+from .whichcloud import PROJECT, cloud_of, cloud_of_outputs, other_cloud
 from .yamlfile import dotted
 
 if TYPE_CHECKING:
@@ -77,9 +77,9 @@ def _cloud_of_outputs(path: Path) -> dict[str, str]:
         return {}
 
 
-def record_cloud(deployment: Deployment) -> None:
-    """Note which cloud this is, before the first thing is made there."""
-    _add(deployment.state_dir / IMMUTABLE, cloud_of(deployment))
+def record_cloud(deployment: Deployment, project: str = "") -> None:
+    """Note which cloud this is, before the first thing is made there. project: of the credentials, where known."""
+    _add(deployment.state_dir / IMMUTABLE, cloud_of(deployment) | ({PROJECT: project} if project else {}))
 
 
 def record_immutables(deployment: Deployment) -> None:

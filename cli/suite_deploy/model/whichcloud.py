@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 #: first word of the keys, also where the record keeps them
 SECTION = "infrastructure"
 DRIVER = f"{SECTION}.driver"
+#: identifier of the project that the credentials are of; no key of the inventory, and only a cloud can say it
+PROJECT = "credentials.project"
 #: what is compared as an address: the same place may be written in several ways
 _ADDRESSES = {f"{SECTION}.auth_url", f"{SECTION}.endpoint"}
 #: drivers whose hosts lie on a cloud
