@@ -44,7 +44,7 @@ AMPLE = Room(
     {"m1": Size("m1", 2, 4096), "m1-id": Size("m1", 2, 4096)},
     {"hosts": Left(10, 0), "vCPU": Left(20, 4), "memory MiB": Left(51200, 0), "volume GiB": Left(1000, 0)},
 )
-EXPORTS = {
+EXPORTS: dict[str, Any] = {
     "outputs": {
         "driver": "openstack",
         "suite": "cloudy",
