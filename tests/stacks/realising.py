@@ -282,6 +282,9 @@ class Run(pulumi.runtime.Mocks):
         asked = Asked(**{**vars(asked), "inputs": self._realiser.check(asked, kept)})
         outs = self._realiser.find(kept) if kept else None
         if kept is None or outs is None:
+            # an engine's refresh forgets what is gone, whatever becomes of the new one
+            if kept and self.doing != "preview":
+                self._forget(kept)
             self.note("create", asked, None)
             return self._made(asked, "create")
         kept.outs = outs
@@ -317,7 +320,7 @@ class Run(pulumi.runtime.Mocks):
             if unknown and self._realiser.compare(one, {**one.inputs, **unknown}).replace:
                 self._let_go(one)
         self._realiser.delete(kept)
-        del self.state.kept[kept.urn]
+        self._forget(kept)
 
     def _made(self, asked: Asked, op: str) -> tuple[str, Inputs]:
         if self.doing == "preview":
@@ -329,6 +332,11 @@ class Run(pulumi.runtime.Mocks):
         id, outs = self._realiser.create(asked, begun)
         self._keep(asked, id, outs)
         return id, outs
+
+    def _forget(self, kept: Kept) -> None:
+        with self._lock:
+            del self.state.kept[kept.urn]
+            self.state.save()
 
     def _keep(self, asked: Asked, id: str, outs: Inputs, *, begun: bool = False) -> None:
         with self._lock:

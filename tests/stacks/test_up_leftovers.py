@@ -19,7 +19,7 @@ from suite_deploy.secrets.value import Secret
 from tests.stacks.aftermath import comes_up_once, nothing_is_claimed
 from tests.stacks.outscale_double import Fault
 from tests.stacks.outscale_double.server import ACCESS_KEY
-from tests.stacks.realising import RealisingStack
+from tests.stacks.realising import RealisingStack, State
 from tests.stacks.scenes import SCENES, OpenStackScene, OutscaleScene, OvhScene, Scene
 
 
@@ -70,6 +70,22 @@ def test_a_suite_whose_state_is_gone_is_not_made_a_second_time(scene: OpenStackS
     driver.decide()
     assert any("`up` refuses this plan" in note and "volume again-data-1" in note for note in driver.notes)
     assert len(scene.created) == made
+
+
+@pytest.mark.parametrize("scene", ["openstack", "ovh"], indirect=True)
+def test_a_host_that_is_gone_and_could_not_be_made_anew_is_planned_again(scene: OpenStackScene) -> None:
+    scene.up()
+    gone = next(id for id, thing in scene.cloud.things.items() if thing.type.endswith(":Instance"))
+    name = f"host-{scene.cloud.things.pop(gone).name.removeprefix('again-')}"
+    mend = scene.spoil("connection")
+    with pytest.raises(SuiteError, match="connection to the cloud was lost"):
+        scene.up()
+    mend()
+    (file,) = scene.state.rglob("*.realised.json")
+    assert gone not in {kept.id for kept in State.read(file).kept.values()}, "nothing known is not there"
+    assert [step.name for step in scene.cloud_driver().steps() if step.action == "create"][:1] == [name]
+    scene.up()
+    assert RealisingStack.did[name] == "create"
 
 
 @pytest.mark.parametrize("scene", SCENES, indirect=True)
