@@ -108,6 +108,9 @@ def test_a_volume_that_somebody_moved_to_another_host_is_left_there_at_once(tena
     carry_out("StopVms", {"VmIds": [host.id]})
     carry_out("UnlinkVolume", {"VolumeId": volume.id})
     carry_out("LinkVolume", {"VolumeId": volume.id, "VmId": theirs.id, "DeviceName": "/dev/xvdc"})
+    assert engine.read(VolumeLinkProvider(), link) is None, "a refresh takes theirs for ours otherwise, and cuts it"
+    with pytest.raises(Refused, match=f"is attached to {theirs.id}, not to {host.id}: detach it there first"):
+        tenant.make(VolumeLinkProvider(), "link", volumeId=volume.id, vmId=host.id)
     begun = time.monotonic()
     engine.delete(VolumeLinkProvider(), link)
     assert time.monotonic() - begun < 5, "nothing to wait for: limits are in minutes"

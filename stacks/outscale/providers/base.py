@@ -157,7 +157,8 @@ class Provider(ResourceProvider, Generic[Given]):
         client = self._client_of(props)
         self._same_account(client, props)
         live = self._seen(client, id_)
-        if live is None:
+        # What became somebody else's would be ours from here on, and be removed with the rest.
+        if live is None or self.is_others(live, props):
             return ReadResult(None, {})
         # The state holds what an earlier refresh saw, which inputs may refuse: it is taken as it is.
         return ReadResult(id_, self._outs(client, live, {**defaults(self.inputs), **self._known(props)}))
