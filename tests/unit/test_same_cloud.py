@@ -70,7 +70,7 @@ def test_the_same_project_and_one_that_nobody_recorded_are_accepted(
     for _ in range(2):
         again(bench).apply(quiet)
     assert json.loads((bench.state / "immutable.json").read_text())["credentials.project"] == "first"
-    state = {"deployment": {"resources": []}}
+    state: dict[str, Any] = {"deployment": {"resources": []}}
     bench.engine.script(bench.up_script(**{"stack export": {"stdout": json.dumps(state)}}))
     again(bench).destroy(quiet, with_data=True)
     credentials_of("second", monkeypatch)
