@@ -75,10 +75,9 @@ def test_preview_installs_what_is_pinned_now_and_not_what_the_last_up_found(
 
 @pytest.fixture
 def reachable(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    class Answer:
-        status_code = 300
-
-    monkeypatch.setattr(requests, "get", lambda url, **options: Answer())
+    answer = requests.Response()
+    answer.status_code = 300
+    monkeypatch.setattr(requests, "get", lambda url, **options: answer)
     yield
 
 
