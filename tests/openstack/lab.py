@@ -133,6 +133,12 @@ class Lab:
         path = stack_secrets_file(load(str(self.inventory)))
         return dict(yaml.safe_load(path.read_text())[STACK_TOP_KEY]) if path else {}
 
+    @property
+    def bucket_slug(self) -> str:
+        """The component that the one bucket belongs to."""
+        (slug,) = (name.removesuffix(".bucket") for name in self.secrets if name.endswith(".bucket"))
+        return slug
+
     def _configure(self) -> None:
         """What `up` writes after the infrastructure: build tree, inventory with the verdict, SSH configuration."""
         assert self.outputs is not None

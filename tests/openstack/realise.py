@@ -74,7 +74,11 @@ class OpenStack(Realiser):
                 found = list(cloud.image.images(name=name))
         if not found:
             raise RuntimeError(NOTHING)
-        return {"id": found[0].id, "name": found[0].name, "disk": getattr(found[0], "disk", 0), "properties": {}}
+        said = {"id": found[0].id, "name": found[0].name, "properties": {}}
+        if token.endswith(":getImage"):
+            image = found[0]
+            said |= {"minDiskGb": image.min_disk, "sizeBytes": image.size, "diskFormat": image.disk_format}
+        return said
 
     def find(self, kept: Kept) -> Inputs | None:
         with _worded():

@@ -10,6 +10,7 @@ import os
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from functools import partial
 from typing import Any
 
 import pytest
@@ -32,6 +33,8 @@ WRONG = {
     "flavor": ("the cloud has no flavor 'no-such'", "infrastructure.hosts.data-1.flavor", "There is: "),
     "quota": ("nothing was created", "Ask the cloud for a larger quota", " left of "),
 }
+#: the same, where the suite lies on the cloud: it does not leave its region
+WRONG_LATER = WRONG | {"region": ("'no-such-region', but the suite", "lies on a cloud with", "--with-data")}
 
 
 @contextmanager
@@ -132,13 +135,13 @@ def test_a_second_up_changes_nothing(connection: Any, lab: Any) -> None:
     print(f"{len(run.did)} looked at in {run.program:.0f} s, the hosts answer {run.hosts:.0f} s later")
 
 
-@pytest.mark.parametrize("what", WRONG)
+@pytest.mark.parametrize("what", WRONG_LATER)
 def test_a_suite_that_runs_survives_what_is_wrong_and_the_next_up_changes_nothing(
     what: str, connection: Any, lab: Any
 ) -> None:
     before, outputs = census(connection), lab.driver().outputs()
     with wrong(what, connection, lab):
-        refused(lab, *WRONG[what])
+        refused(lab, *WRONG_LATER[what])
     assert census(connection) == before and lab.driver().outputs() == outputs
     assert lab.up().changed == set() and census(connection) == before
 
@@ -172,27 +175,30 @@ def reaches(lab: Any, address: str, port: int) -> bool:
     return bool(lab.ssh("edge-1", f'python3 -c "{probe}" 2>/dev/null', check=False) == "yes")
 
 
-def test_the_bucket_answers_to_the_key_the_stack_made(lab: Any) -> None:
-    store = lab.object_store
-    if not store:
+@pytest.fixture
+def s3(lab: Any) -> Any:
+    """Makes clients of the cloud's S3 with the bucket's key, or with another secret."""
+    if not lab.object_store:
         pytest.skip("NOT RUN: SUITE_DEPLOY_LAB_OBJECT_STORE names no S3 endpoint")
     boto3 = pytest.importorskip("boto3")
     from botocore.config import Config
+
+    sums = {"request_checksum_calculation": "when_required", "response_checksum_validation": "when_required"}
+    return partial(
+        boto3.client,
+        "s3",
+        endpoint_url=lab.object_store,
+        region_name=lab.region,
+        config=Config(s3={"addressing_style": "path"}, **sums),
+        aws_access_key_id=lab.secrets[f"{lab.bucket_slug}.bucket_access_key"],
+        aws_secret_access_key=lab.secrets[f"{lab.bucket_slug}.bucket"],
+    )
+
+
+def test_the_bucket_answers_to_the_key_the_stack_made(lab: Any, s3: Any) -> None:
     from botocore.exceptions import ClientError
 
-    (slug,) = [name.removesuffix(".bucket") for name in lab.secrets if name.endswith(".bucket")]
-    options = {
-        "endpoint_url": store,
-        "region_name": lab.region,
-        "config": Config(
-            s3={"addressing_style": "path"},
-            request_checksum_calculation="when_required",
-            response_checksum_validation="when_required",
-        ),
-    }
-    access, secret = lab.secrets[f"{slug}.bucket_access_key"], lab.secrets[f"{slug}.bucket"]
-    client = boto3.client("s3", aws_access_key_id=access, aws_secret_access_key=secret, **options)
-    bucket, key = f"{NAME}-{slug}", f"document-{time.time_ns()}"
+    client, bucket, key = s3(), f"{NAME}-{lab.bucket_slug}", f"document-{time.time_ns()}"
     for content in (b"first", b"second"):
         client.put_object(Bucket=bucket, Key=key, Body=content)
     assert client.get_object(Bucket=bucket, Key=key)["Body"].read() == b"second"
@@ -200,9 +206,16 @@ def test_the_bucket_answers_to_the_key_the_stack_made(lab: Any) -> None:
     assert len(versions) == 2, "the old version is kept"
     older = next(item["VersionId"] for item in versions if not item["IsLatest"])
     assert client.get_object(Bucket=bucket, Key=key, VersionId=older)["Body"].read() == b"first"
-    stranger = boto3.client("s3", aws_access_key_id=access, aws_secret_access_key="x" * 32, **options)
     with pytest.raises(ClientError):
-        stranger.get_object(Bucket=bucket, Key=key)
+        s3(aws_secret_access_key="x" * 32).get_object(Bucket=bucket, Key=key)
+
+
+def test_old_versions_that_somebody_switched_off_are_kept_again_after_up(lab: Any, s3: Any) -> None:
+    client, bucket = s3(), f"{NAME}-{lab.bucket_slug}"
+    client.put_bucket_versioning(Bucket=bucket, VersioningConfiguration={"Status": "Suspended"})
+    assert client.get_bucket_versioning(Bucket=bucket)["Status"] == "Suspended"
+    assert lab.up().changed == set(), "no resource is made or changed for it"
+    assert client.get_bucket_versioning(Bucket=bucket)["Status"] == "Enabled"
 
 
 def test_a_rule_deleted_behind_our_back_comes_back(connection: Any, lab: Any) -> None:
