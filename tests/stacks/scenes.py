@@ -271,6 +271,10 @@ class OutscaleScene(Scene):
             if (tags := {tag["Key"]: tag["Value"] for tag in item.get("Tags", ())}).get("Name")
         ]
 
+    def _spoil_flavor(self) -> Mend:
+        # rightly written, and of a generation that nobody has: only the cloud can tell
+        return self._instead(self.hosts["data-1"], "flavor", "tinav9.c4r16p2")
+
     def _spoil_credentials(self) -> Mend:
         return self._variable("OSC_SECRET_KEY", WRONG)
 

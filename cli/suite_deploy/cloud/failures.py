@@ -77,7 +77,8 @@ _KNOWN: tuple[tuple[re.Pattern[str], str, str], ...] = tuple(
             r"flavor.*(not found|could not be found|no results)|no flavor|InvalidVmType|vm ?type .*(invalid|unknown)"
             r"|no such vm type",
             "the cloud has no such flavor",
-            "Choose one that `suite-deploy preview NAME` lists, and write it as `flavor` of the host.",
+            "What was made is recorded. Write one that the provider sells as `flavor` of the host in suite.yml, then"
+            " run the same command again.",
         ),
         (
             r"could not (download|install|find) plugin|no (resource|language) plugin"
