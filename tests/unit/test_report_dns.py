@@ -48,8 +48,8 @@ def test_up_shows_name_type_and_value_in_columns() -> None:
         "  suite.example              A     198.51.100.7",
         "  a-long-name.suite.example  A     198.51.100.7",
     ]
-    assert records_text(records) in up._text(SUMMARY | {"dns_records": records})
-    assert "DNS" not in up._text(SUMMARY), "nothing to publish is nothing to read"
+    assert records_text(records) in up._text(SUMMARY | {"dns_records": records}, "made")
+    assert "DNS" not in up._text(SUMMARY, "made"), "nothing to publish is nothing to read"
 
 
 @pytest.mark.parametrize(
