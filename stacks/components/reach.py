@@ -10,12 +10,11 @@ from pathlib import Path
 
 from suite_deploy.errors import CouldNotRun
 from suite_deploy.model.outputs import HostOutput, Progress
+from suite_deploy.model.statefiles import KNOWN_HOSTS
 from suite_deploy.runners.process import clean_environment
 
 #: seconds between two attempts at a host that does not answer yet
 PAUSE = 3.0
-#: where host keys are written down, beside SSH's configuration
-_KNOWN = "known_hosts"
 #: seconds one attempt may take; emulated hosts need many for the handshake alone
 ATTEMPT = 90
 
@@ -42,7 +41,9 @@ def wait_for_ssh(ssh_config: Path, hosts: tuple[HostOutput, ...], progress: Prog
 
 def _other_key(ssh_config: Path, host: HostOutput) -> str:
     """What to do about a host with another key than the one that was written down."""
-    known = shlex.join(["ssh-keygen", "-R", f"{host.name}-{host.identity}", "-f", str(ssh_config.with_name(_KNOWN))])
+    known = shlex.join(
+        ["ssh-keygen", "-R", f"{host.name}-{host.identity}", "-f", str(ssh_config.with_name(KNOWN_HOSTS))]
+    )
     return (
         "Somebody else answers at this address, or the host was installed again by hand. Find out which; if you know"
         f" that it was, forget the old key with `{known}` and run the same command again."

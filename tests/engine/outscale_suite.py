@@ -17,9 +17,10 @@ from typing import Any
 import pytest
 
 from stacks.components import reach
-from suite_deploy.cloud.driver import ENGINE, CloudDriver
+from suite_deploy.cloud.driver import CloudDriver
 from suite_deploy.errors import CouldNotRun
 from suite_deploy.model.loader import load
+from suite_deploy.model.statefiles import ENGINE
 from suite_deploy.secrets.ensure import add_missing, open_store
 from tests.checkout import ROOT
 from tests.stacks.outscale_double import Cloud, Fault, Server

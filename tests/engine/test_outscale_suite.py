@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from suite_deploy.cloud.driver import ENGINE
+from suite_deploy.model.statefiles import ENGINE
 from tests.checkout import ROOT
 from tests.engine.outscale_suite import PASSING, STORIES, Suite, nothing_twice, served, stack_folder
 from tests.stacks.outscale_double import Fault, Server

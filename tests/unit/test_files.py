@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -35,9 +36,16 @@ def test_a_file_gets_its_rights_and_its_folder_too_where_it_is_made(tmp_path: Pa
 def test_what_was_readable_by_all_is_private_when_it_is_written_again_as_private(tmp_path: Path) -> None:
     path = tmp_path / "settings.yaml"
     path.write_text("old", encoding="utf-8")
-    path.with_name("settings.yaml.tmp").write_text("left by a run that was cut short", encoding="utf-8")
     write_whole(path, "secret", 0o600)
     assert (path.read_text(encoding="utf-8"), oct(path.stat().st_mode & 0o777)) == ("secret", "0o600")
+
+
+def test_several_may_write_the_same_file_at_once(tmp_path: Path) -> None:
+    path = tmp_path / "state" / "settings.yaml"
+    texts = [str(number) * 10_000 for number in range(8)]
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(lambda text: [write_whole(path, text, 0o600) for _ in range(50)], texts))
+    assert path.read_text(encoding="utf-8") in texts and list(path.parent.iterdir()) == [path]
 
 
 def test_a_text_that_cannot_be_written_leaves_the_old_one(tmp_path: Path) -> None:
@@ -45,4 +53,5 @@ def test_a_text_that_cannot_be_written_leaves_the_old_one(tmp_path: Path) -> Non
     write_whole(path, "old", 0o644)
     with pytest.raises(UnicodeEncodeError):
         write_whole(path, "new \ud800", 0o644)
+    assert list(tmp_path.iterdir()) == [path], "nothing is left of the attempt"
     assert path.read_text(encoding="utf-8") == "old"
