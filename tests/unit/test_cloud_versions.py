@@ -4,7 +4,11 @@
 from __future__ import annotations
 
 import json
+import ssl
+import threading
 from collections.abc import Callable, Iterator
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -15,12 +19,14 @@ from moto.server import ThreadedMotoServer
 
 from suite_deploy.cloud import s3
 from suite_deploy.cloud.driver import CloudDriver
-from suite_deploy.cloud.s3 import client_of, set_versioning
+from suite_deploy.cloud.s3 import client_of, set_versioning, trusting
+from suite_deploy.cloud.sdk import MODULES
 from suite_deploy.errors import CouldNotRun
 from suite_deploy.model.loader import load
 from suite_deploy.secrets.ensure import add_missing, open_store
 
 from .cloud_support import EXPORTS, Bench, bench, pin_images
+from .verify_edge import _certificates
 
 __all__ = ["bench"]
 BUCKET = "suite-grist"
@@ -65,6 +71,74 @@ def test_versions_that_somebody_suspended_are_switched_on_again(client: Any) -> 
     client.put_bucket_versioning(Bucket=BUCKET, VersioningConfiguration={"Status": "Suspended"})
     assert set_versioning(BUCKET, client)
     assert client.get_bucket_versioning(Bucket=BUCKET)["Status"] == "Enabled"
+
+
+def test_a_profile_and_files_that_other_programs_read_decide_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE"):
+        (tmp_path / name).write_text("no section\n")
+        monkeypatch.setenv(name, str(tmp_path / name))
+    for name in ("AWS_PROFILE", "AWS_DEFAULT_PROFILE"):
+        monkeypatch.setenv(name, "of-another-account")
+    found = client_of(endpoint="https://s3.example", region="r1", access_key="a", secret_key="s")
+    assert (found.meta.endpoint_url, found.meta.region_name) == ("https://s3.example", "r1")
+
+
+@pytest.mark.parametrize("driver", MODULES)
+def test_what_a_bucket_is_reached_with_is_there_before_anything_is_made(driver: str) -> None:
+    assert "boto3" in MODULES[driver]
+
+
+class Secure(BaseHTTPRequestHandler):
+    """A bucket that keeps old versions."""
+
+    def do_GET(self) -> None:
+        text = b"<VersioningConfiguration><Status>Enabled</Status></VersioningConfiguration>"
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(text)))
+        self.end_headers()
+        self.wfile.write(text)
+
+    def log_message(self, format: str, *args: Any) -> None:
+        """Nothing on stderr."""
+
+
+@pytest.fixture
+def private(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[str, Path]]:
+    """The address of a store whose certificate is of a cloud's own authority, and the file of that authority."""
+    for name in ("https_proxy", "HTTPS_PROXY", "all_proxy", "AWS_CA_BUNDLE"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("AWS_MAX_ATTEMPTS", "1")
+    authority, leaf, key = _certificates(["localhost"])
+    (tmp_path / "ca.pem").write_text(authority)
+    (tmp_path / "server.pem").write_bytes(leaf + key)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(tmp_path / "server.pem")
+    server = HTTPServer(("127.0.0.1", 0), Secure)
+    server.socket = context.wrap_socket(server.socket, server_side=True)
+    threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
+    try:
+        yield f"https://localhost:{server.server_port}", tmp_path / "ca.pem"
+    finally:
+        server.shutdown()
+        server.server_close()
+
+
+def test_a_store_of_the_clouds_own_authority_is_believed_where_that_is_named(private: tuple[str, Path]) -> None:
+    url, authority = private
+    access = {"endpoint": url, "region": "r1", "access_key": "a", "secret_key": "s"}
+    with trusting(str(authority)) as authorities:
+        assert not set_versioning(BUCKET, client_of(**access, authorities=authorities))
+        believed = Path(authorities or "").read_text()
+        assert authority.read_text() in believed and believed.count("BEGIN CERTIFICATE") > 50, "the public ones stay"
+    with trusting("") as authorities, pytest.raises(CouldNotRun, match="CERTIFICATE_VERIFY_FAILED"):
+        set_versioning(BUCKET, client_of(**access, authorities=authorities))
+
+
+def test_an_authority_that_cannot_be_read_is_named(tmp_path: Path) -> None:
+    with pytest.raises(CouldNotRun, match="OS_CACERT.*absent.pem"), trusting(str(tmp_path / "absent.pem")):
+        pass
 
 
 class Store:
@@ -162,8 +236,17 @@ def test_up_sees_to_the_buckets_that_keep_versions_with_their_own_keys(apply: Ap
         **STORE,
         "access_key": "grist's bucket_access_key",
         "secret_key": "grist's bucket",
+        "authorities": None,
     }
     assert "the bucket cloudy-grist keeps old versions now" in said
+
+
+def test_a_store_is_believed_by_the_authority_that_the_cloud_is(
+    apply: Apply, private: tuple[str, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OS_CACERT", str(private[1]))
+    _, reached = apply(STORE)
+    assert reached["cloudy-grist"]["authorities"]
 
 
 def test_a_bucket_that_keeps_them_already_is_not_mentioned(apply: Apply) -> None:

@@ -140,7 +140,7 @@ class CloudDriver:
         self._meet_hosts(outputs, progress)
         write_whole(self.state / OUTPUTS, outputs.to_json(), 0o644)
         ovh_buckets.open_to_pages(self.deployment, stack, progress)
-        versions.keep_versions(self.deployment, exports, progress)
+        versions.keep_versions(self.deployment, self.credentials(), exports, progress)
         (self.state / UNFINISHED).unlink(missing_ok=True)
         return outputs
 

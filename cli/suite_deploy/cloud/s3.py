@@ -3,8 +3,12 @@
 
 from __future__ import annotations
 
+import os
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from tempfile import NamedTemporaryFile
 from typing import Any
 
 from ..errors import CouldNotRun
@@ -19,9 +23,14 @@ _NOT_YET = ("AccessDenied", "InvalidAccessKeyId", "SignatureDoesNotMatch")
 PATIENCE, PAUSE = 120.0, 5.0
 
 
-def client_of(*, endpoint: str, region: str, access_key: str, secret_key: str) -> Any:
-    """A client for a store that is compatible with S3, with the settings that such stores understand."""
+def client_of(*, endpoint: str, region: str, access_key: str, secret_key: str, authorities: str | None = None) -> Any:
+    """A client for a store that is compatible with S3, with the settings that such stores understand.
+
+    authorities: file of those to believe, read at each connection; None for the public ones. Profiles and files that
+    other programs keep for Amazon's clouds are passed over.
+    """
     import boto3
+    import botocore.session
     from botocore.config import Config
 
     settings = Config(
@@ -29,14 +38,42 @@ def client_of(*, endpoint: str, region: str, access_key: str, secret_key: str) -
         response_checksum_validation="when_required",
         s3={"addressing_style": "path"},
     )
-    return boto3.client(
+    nothing = (None, None, os.devnull, None)
+    core = botocore.session.Session(
+        {"profile": (None, None, None, None), "config_file": nothing, "credentials_file": nothing}
+    )
+    return boto3.session.Session(botocore_session=core).client(
         "s3",
         endpoint_url=endpoint,
         region_name=region,
         aws_access_key_id=access_key,
         aws_secret_access_key=secret_key,
+        verify=authorities,
         config=settings,
     )
+
+
+@contextmanager
+def trusting(own: str) -> Iterator[str | None]:
+    """A file, as long as the context lasts, of the public authorities and those of a cloud; None without any of those.
+
+    own: file or folder as OS_CACERT names it, "" for none. Raises CouldNotRun when it cannot be read.
+    """
+    if not own:
+        yield None
+        return
+    from requests.utils import DEFAULT_CA_BUNDLE_PATH
+
+    path = Path(own)
+    try:
+        files = sorted(item for item in path.iterdir() if item.is_file()) if path.is_dir() else [path]
+        texts = [file.read_bytes() for file in (Path(DEFAULT_CA_BUNDLE_PATH), *files)]
+    except OSError as error:
+        raise CouldNotRun(f"OS_CACERT: {own}: cannot be read: {error.strerror}") from error
+    with NamedTemporaryFile(suffix=".pem") as file:
+        file.write(b"\n".join(texts))
+        file.flush()
+        yield file.name
 
 
 def set_cors(bucket: str, origins: Sequence[str], client: Any, *, patience: float = PATIENCE) -> bool:

@@ -18,8 +18,8 @@ from ..paths import resource_root
 LOCK = "requirements-cloud.lock"
 #: driver → modules it needs beyond the product's own
 MODULES = {
-    "openstack": ("pulumi", "pulumi_policy", "pulumi_openstack", "openstack"),
-    "ovh": ("pulumi", "pulumi_policy", "pulumi_openstack", "pulumi_ovh", "openstack"),
+    "openstack": ("pulumi", "pulumi_policy", "pulumi_openstack", "openstack", "boto3"),
+    "ovh": ("pulumi", "pulumi_policy", "pulumi_openstack", "pulumi_ovh", "openstack", "boto3"),
     "outscale": ("pulumi", "pulumi_policy", "osc_sdk_python", "boto3"),
 }
 #: stands on the environment this program runs in and adds the lock's packages; prints where it is
