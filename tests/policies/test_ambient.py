@@ -113,6 +113,19 @@ def test_a_chosen_cloud_that_is_not_there_is_a_finding(home: Path) -> None:
         (".osc/config.json", '{"a": "hunter2",\n', "line 2 column 1"),
         (".ovh.conf", "[default]\nhunter2\n", "line 2: "),
         (".ovh.conf", "hunter2\n", "line 1: "),
+        (".ovh.conf", "[default]\nhunter2=1\nhunter2=2\n", "line 3: "),
+        *(
+            (".config/openstack/clouds.yaml", f"clouds:\n  old:\n    password: {value}\n", why)
+            for value, why in (
+                ("!hunter2", "line 3: a tag or an alias"),
+                ("*hunter2", "line 3: a tag or an alias"),
+                ("!hunter2!x", "line 3: a tag or an alias"),
+                ("!hunter2{", "line 3: a tag or an alias"),
+                ("!!int hunter2", "goes in quotes"),
+                ("!!bool hunter2", "not the shape"),
+                ("2026-13-45", "goes in quotes"),
+            )
+        ),
     ],
 )
 def test_what_is_wrong_with_a_file_is_said_with_its_line_and_never_its_text(
@@ -124,6 +137,11 @@ def test_what_is_wrong_with_a_file_is_said_with_its_line_and_never_its_text(
     ambient = collected({}, tmp_path)
     (said,) = [value for source, value in ambient.items() if source.endswith("#unreadable")]
     assert why in said and "hunter2" not in said
+
+
+def test_a_cloud_named_by_a_number_is_named_where_the_chosen_one_is_not_there(home: Path) -> None:
+    (home / ".config/openstack/clouds.yaml").write_text("clouds: {1: {}, 2: {}}")
+    assert "OS_CLOUD says 'old', and it has 1, 2" in "".join(collected({"OS_CLOUD": "old"}, home).values())
 
 
 def test_a_broken_file_is_to_be_mended(home: Path) -> None:

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+import traceback
 from pathlib import Path
 
 import pytest
@@ -121,3 +122,42 @@ def test_of_a_broken_file_the_line_is_said_and_never_what_is_in_it(tmp_path: Pat
     with pytest.raises(CouldNotRun, match=r"ovh\.conf: cannot be read: line 2") as other:
         find_credentials("ovh", {"OS_TOKEN": "t", "OS_PROJECT_ID": "p"}, tmp_path)
     assert "hunter2" not in f"{refused.value}{other.value}"
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        "!hunter2",
+        "*hunter2",
+        "*hunter2{",
+        "!hunter2!x",
+        "!!int hunter2",
+        "!!bool hunter2",
+        "!!timestamp hunter2",
+        "2026-13-45",
+    ],
+)
+def test_a_password_that_yaml_takes_for_something_else_is_not_repeated(tmp_path: Path, value: str) -> None:
+    (clouds(tmp_path) / "clouds.yaml").write_text(f"clouds:\n  prod:\n    auth:\n      password: {value}\n")
+    with pytest.raises(CouldNotRun, match=r"clouds\.yaml: cannot be read: (.|\n)*Mend that file, or give") as refused:
+        find_credentials("openstack", {}, tmp_path)
+    assert "hunter2" not in "".join(traceback.format_exception(refused.value))
+    if value.startswith(("!h", "*")):
+        assert "line 4: a tag or an alias stands there" in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("content", "why"),
+    [
+        ("hunter2 = 1\n", "line 1: it belongs to no [section]"),
+        ("[ovh-eu]\nhunter2\n", "line 2: neither a [section] nor `key = value`"),
+        ("[ovh-eu]\nhunter2=1\nhunter2=2\n", "line 3: it stands there already"),
+        ("[hunter2]\n[hunter2]\n", "line 2: it stands there already"),
+    ],
+)
+def test_a_broken_ovh_conf_is_said_with_the_line_and_the_step(tmp_path: Path, content: str, why: str) -> None:
+    (tmp_path / ".ovh.conf").write_text(content)
+    with pytest.raises(CouldNotRun) as refused:
+        find_credentials("ovh", {}, tmp_path)
+    step = "Mend that file, or give the credentials as variables."
+    assert str(refused.value) == f"{tmp_path}/.ovh.conf: cannot be read: {why}\n  {step}"

@@ -20,6 +20,7 @@ from ..errors import CouldNotRun
 from ..files import write_whole
 from ..model.deployment import Deployment
 from ..model.suite import Ovh
+from ..toolfiles import BROKEN, what_is_wrong
 
 #: key of `auth:` in clouds.yaml → variable
 _OPENSTACK = {
@@ -234,16 +235,15 @@ def _clouds_yaml(environ: Mapping[str, str], home: Path) -> tuple[dict[str, str]
 def _clouds(path: Path) -> dict[str, dict[str, Any]]:
     try:
         content = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError, yaml.YAMLError) as error:
-        raise _unreadable(path, error) from error
+    except BROKEN as error:
+        raise _unreadable(path, error) from None
     return {str(name): _mapping(entry) for name, entry in _mapping(_mapping(content).get("clouds")).items()}
 
 
 def _unreadable(path: Path, error: Exception) -> CouldNotRun:
-    """What is wrong with a file of the tools, and in which line. Never the line itself: it may hold a password."""
-    mark = getattr(error, "problem_mark", None)
-    what = f"line {mark.line + 1}: {getattr(error, 'problem', '')}" if mark else str(error).splitlines()[0]
-    return CouldNotRun(f"{path}: cannot be read: {what}\n  Mend that file, or give the credentials as variables.")
+    """To be raised `from None`: the error of the parser may repeat a password."""
+    step = "Mend that file, or give the credentials as variables."
+    return CouldNotRun(f"{path}: cannot be read: {what_is_wrong(error)}\n  {step}")
 
 
 def _mapping(value: Any) -> dict[str, Any]:
@@ -258,11 +258,8 @@ def _ovh_conf(home: Path, endpoint: str) -> tuple[dict[str, str], str, str]:
             if not path.is_file():
                 continue
             parser.read_string(path.read_text(encoding="utf-8"))
-        except configparser.ParsingError as error:
-            # its text repeats the line, which may hold a key
-            raise CouldNotRun(f"{path}: cannot be read: line {error.errors[0][0]}") from None
-        except (OSError, ValueError, configparser.Error) as error:
-            raise _unreadable(path, error) from error
+        except BROKEN as error:
+            raise _unreadable(path, error) from None
         if parser.has_section(endpoint):
             section = dict(parser.items(endpoint))
             return {name: section[key] for key, name in _OVH.items() if section.get(key)}, f"{path} [{endpoint}]", ""
@@ -277,8 +274,8 @@ def _osc_config(environ: Mapping[str, str], home: Path) -> tuple[dict[str, str],
         profiles = _mapping(json.loads(path.read_text(encoding="utf-8")))
     except FileNotFoundError:
         return {}, "", ""
-    except (OSError, ValueError) as error:
-        raise _unreadable(path, error) from error
+    except BROKEN as error:
+        raise _unreadable(path, error) from None
     if chosen not in profiles:
         return {}, "", f"{path} has no profile {chosen!r}; it has: {', '.join(map(str, profiles)) or 'none'}"
     entry = _mapping(profiles[chosen])

@@ -14,8 +14,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Literal
 
-import yaml
-
+from ..toolfiles import BROKEN, what_is_wrong
 from .yamldata import parse
 
 Kind = Literal["region", "endpoint", "insecure", "selector", "vendor", "interface", "backend", "token", "kms"]
@@ -167,11 +166,14 @@ def _clouds(environ: Mapping[str, str], home: Path, directory: Path | None) -> I
         clouds = parse(path.read_bytes())["clouds"]
         chosen = environ.get("OS_CLOUD") or (next(iter(clouds)) if len(clouds) == 1 else "")
         entry = clouds.get(chosen) if chosen else None
-    except (OSError, yaml.YAMLError, KeyError, TypeError, AttributeError) as error:
-        yield f"clouds:{path}#unreadable", _why(error)
+    except BROKEN as error:
+        yield f"clouds:{path}#unreadable", what_is_wrong(error)
         return
     if entry is None and environ.get("OS_CLOUD"):
-        yield f"clouds:{path}#unreadable", f"OS_CLOUD says {chosen!r}, and it has {', '.join(clouds) or 'none'}"
+        yield (
+            f"clouds:{path}#unreadable",
+            f"OS_CLOUD says {chosen!r}, and it has {', '.join(map(str, clouds)) or 'none'}",
+        )
     if isinstance(entry, Mapping):
         for key, value in _leaves(entry):
             if _kind_of_key(key):
@@ -186,8 +188,8 @@ def _outscale(environ: Mapping[str, str], home: Path) -> Iterator[tuple[str, str
         entry = json.loads(path.read_text(encoding="utf-8")).get(chosen)
     except _NOT_FOR_US:
         return
-    except (OSError, ValueError, AttributeError) as error:
-        yield f"osc:{path}#unreadable", _why(error)
+    except BROKEN as error:
+        yield f"osc:{path}#unreadable", what_is_wrong(error)
         return
     if isinstance(entry, Mapping):
         for key, value in _leaves(entry):
@@ -204,8 +206,8 @@ def _aws(environ: Mapping[str, str], home: Path) -> Iterator[tuple[str, str]]:
         parser.read_string(path.read_text(encoding="utf-8"))
     except _NOT_FOR_US:
         return
-    except (OSError, ValueError, configparser.Error) as error:
-        yield f"aws:{path}#unreadable", _why(error)
+    except BROKEN as error:
+        yield f"aws:{path}#unreadable", what_is_wrong(error)
         return
     for section in (chosen, f"profile {chosen}"):
         if parser.has_section(section):
@@ -223,8 +225,8 @@ def _ovh(home: Path, directory: Path | None) -> Iterator[tuple[str, str]]:
             parser.read_string(path.read_text(encoding="utf-8"))
         except _NOT_FOR_US:
             continue
-        except (OSError, ValueError, configparser.Error) as error:
-            yield f"ovh:{path}#unreadable", _why(error)
+        except BROKEN as error:
+            yield f"ovh:{path}#unreadable", what_is_wrong(error)
             continue
         if parser.has_option("default", "endpoint"):
             yield f"ovh:{path}#default.endpoint", parser.get("default", "endpoint")
@@ -237,8 +239,8 @@ def _pulumi(environ: Mapping[str, str], home: Path) -> Iterator[tuple[str, str]]
         current = json.loads(path.read_text(encoding="utf-8")).get("current")
     except _NOT_FOR_US:
         return
-    except (OSError, ValueError, AttributeError) as error:
-        yield f"pulumi:{path}#unreadable", _why(error)
+    except BROKEN as error:
+        yield f"pulumi:{path}#unreadable", what_is_wrong(error)
         return
     if current:
         yield f"pulumi:{path}#current", str(current)
@@ -249,8 +251,8 @@ def _project(directory: Path | None) -> Iterator[tuple[str, str]]:
     for path in sorted(directory.glob("Pulumi*.yaml")) if directory else ():
         try:
             data = parse(path.read_bytes())
-        except (OSError, yaml.YAMLError) as error:
-            yield f"pulumi:{path}#unreadable", _why(error)
+        except BROKEN as error:
+            yield f"pulumi:{path}#unreadable", what_is_wrong(error)
             continue
         for key, value in _leaves(data if isinstance(data, Mapping) else {}):
             if key in ("backend.url", "secretsprovider"):
@@ -258,22 +260,6 @@ def _project(directory: Path | None) -> Iterator[tuple[str, str]]:
             setting = key.removeprefix("config.")
             if setting != key and _CONFIG.match(setting):
                 yield f"config:{path}#{setting.replace(':', '.')}", str(value)
-
-
-def _why(error: Exception) -> str:
-    """What is wrong with a file, and in which line; never the line itself, which may hold a password."""
-    mark = getattr(error, "problem_mark", None)
-    if mark is not None:
-        return f"line {mark.line + 1}: {getattr(error, 'problem', '')}"
-    if isinstance(error, configparser.MissingSectionHeaderError):
-        return f"line {error.lineno}: it belongs to no [section]"
-    if isinstance(error, configparser.ParsingError):
-        return f"line {error.errors[0][0]}: neither a [section] nor `key = value`"
-    if isinstance(error, KeyError | TypeError | AttributeError):
-        return "it has not the shape that these tools read"
-    if isinstance(error, OSError):
-        return error.strerror or type(error).__name__
-    return str(error).splitlines()[0]
 
 
 def _is_there(path: Path) -> bool:
