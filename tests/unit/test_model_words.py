@@ -14,6 +14,7 @@ from suite_deploy.model.loader import load
 from suite_deploy.model.suite import SuiteFile
 from suite_deploy.model.validation import nearest
 from suite_deploy.model.values import PATTERNS, without_login
+from suite_deploy.model.whichcloud import other_cloud
 from suite_deploy.model.yamlfile import parse_yaml
 
 HOSTS = {"one": {"groups": ["edge", "apps", "data"], "volumes": {"postgresql": "10GiB"}}}
@@ -93,6 +94,22 @@ def test_a_url_with_a_password_is_told_from_one_that_is_misspelt(tmp_path: Path)
     assert load(written(tmp_path, apt={"mirror": "https://cloud.example/a@b"}))
 
 
+@pytest.mark.parametrize("port", [0, 65536, 99999])
+def test_a_port_that_does_not_exist_is_refused(tmp_path: Path, port: int) -> None:
+    address = f"https://cloud.example:{port}/v3"
+    for changes in ({"infrastructure": OPENSTACK | {"auth_url": address}}, {"apt": {"mirror": address}}):
+        text = said(tmp_path, **changes)
+        assert f"'{address}' is not accepted. Accepted: a port of 1 to 65535" in text, text
+    assert load(written(tmp_path, apt={"mirror": "https://cloud.example:65535/v3"}))
+
+
+def test_an_address_of_the_record_that_is_none_is_another_one(tmp_path: Path) -> None:
+    deployment = load(written(tmp_path, infrastructure=OPENSTACK))
+    for known in ("https://ops.elastx.cloud:99999/v3", "https://[ops.elastx.cloud/v3"):
+        (problem,) = other_cloud(deployment, {"infrastructure.auth_url": known}, tmp_path / "immutable.json")
+        assert problem.key == "infrastructure.auth_url" and known in problem.found
+
+
 @pytest.mark.parametrize(
     ("text", "shown"),
     [
@@ -141,6 +158,10 @@ def test_a_guess_is_the_one_closest_word_whatever_its_letters_case(
         ("a:\n\tb: 1\n", 2, "A tab stands there; YAML is indented with spaces"),
         ("a:\n  b: 1\n \tc: 2\n", 3, "A tab stands there"),
         ("a: 1\nb: @x\n", 2, "A text that begins with @ goes in quotes"),
+        ("a: é\r\nb: `x\r\n", 2, "A text that begins with ` goes in quotes"),
+        ("a: 1\rb: @x\r", 2, "A text that begins with @ goes in quotes"),
+        ("a: é\u0085b: @x\n", 2, "A text that begins with @ goes in quotes"),
+        ("a: é\u2028b: @x", 2, "A text that begins with @ goes in quotes"),
     ],
 )
 def test_a_character_that_yaml_does_not_take_is_named(text: str, line: int, words: str) -> None:
@@ -183,6 +204,7 @@ def with_flavor(flavor: str) -> dict[str, Any]:
         (OUTSCALE | {"image": {"id": "debian"}}, "infrastructure.image.id: 'debian'"),
         (OUTSCALE | {"hosts": with_flavor("b3-16")}, "infrastructure.hosts.one.flavor: 'b3-16'"),
         (OUTSCALE | {"hosts": with_flavor("tinav6.c4p2")}, "infrastructure.hosts.one.flavor: 'tinav6.c4p2'"),
+        (OUTSCALE | {"hosts": with_flavor("m5.LARGE")}, "infrastructure.hosts.one.flavor: 'm5.LARGE'"),
         (OUTSCALE | {"volumes": {"type": "io1"}}, "infrastructure.volumes.type: 'io1'"),
     ],
 )
@@ -198,7 +220,7 @@ def test_a_word_that_is_none_of_its_clouds_is_refused_where_it_stands(
     assert f"suite.yml:{line}: {key}" in text and "Accepted: " in text, text
 
 
-@pytest.mark.parametrize("flavor", ["tinav6.c4r16p2", "tinav5.c1r1p3", "m5.large", "inference7-l40.medium"])
+@pytest.mark.parametrize("flavor", ["tinav6.c4r16p2", "tinav5.c1r1p3", "m5.large", "inference7-l40s.mediumA"])
 def test_types_that_outscale_sells_are_accepted(tmp_path: Path, flavor: str) -> None:
     assert load(written(tmp_path, infrastructure=OUTSCALE | {"hosts": with_flavor(flavor)})).hosts[0].flavor == flavor
 

@@ -13,7 +13,7 @@ from .yamlfile import dotted
 
 #: https://docs.outscale.com/en/userguide/VM-Types.html: family and size with a dot between; Tina's say what they are
 _TINA = re.compile(r"tinav\d+\.c\d+r\d+(p[1-3])?")
-_VM_TYPE = re.compile(r"(?!tina)[a-z][a-z0-9-]*\.[a-z0-9]+")
+_VM_TYPE = re.compile(r"(?!tina)[a-z][a-z0-9-]*\.[a-z0-9]+A?")
 _OMI = re.compile(r"ami-[0-9a-f]+")
 #: volume types of Outscale that need nothing said beside them; `io1` needs a number of operations
 _OUTSCALE_VOLUMES = ("gp2", "standard")

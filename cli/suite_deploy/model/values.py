@@ -28,6 +28,7 @@ OVH_AUTH = {
 }
 #: Outscale's own addresses; source: https://docs.outscale.com/en/userguide/API-Endpoints-Reference.html
 OUTSCALE_API = "https://api.{region}.outscale.com/api/v1"
+_LAST_PORT = 65535
 _LOGIN = re.compile(r"(\s*[A-Za-z][\w+.-]*:/+)?(.*)@([^@]*)$", re.DOTALL)
 _LABEL = re.compile(r"^(?!-)[a-z0-9-]{1,63}(?<!-)$")
 
@@ -94,6 +95,7 @@ def url(value: str) -> str:
     if not re.match(r"^https?://[A-Za-z0-9.-]+(:\d+)?(/\S*)?$", value):
         _refuse_login(value)
         raise ValueError(f"{value!r} is not accepted. Accepted: http(s)://host[:port][/path] without user and password")
+    _refuse_port(value)
     return value
 
 
@@ -102,6 +104,7 @@ def https_url(value: str) -> str:
     if not re.match(r"^https://[A-Za-z0-9.-]+(:\d+)?(/\S*)?$", value):
         _refuse_login(value)
         raise ValueError(f"{value!r} is not accepted. Accepted: an https:// URL without user and password")
+    _refuse_port(value)
     return value
 
 
@@ -109,6 +112,12 @@ def without_login(text: str) -> str:
     """The text without what looks like a user and a password before a host: errors end up in logs and in tickets."""
     scheme, login, host = found.groups() if (found := _LOGIN.match(text)) else ("", "", "")
     return f"{scheme or ''}…@{host}" if scheme or ":" in login else text
+
+
+def _refuse_port(value: str) -> None:
+    port = re.match(r"[a-z]+://[^/:]+:(\d+)", value)
+    if port and not 1 <= int(port[1]) <= _LAST_PORT:
+        raise ValueError(f"{value!r} is not accepted. Accepted: a port of 1 to {_LAST_PORT}")
 
 
 def _refuse_login(value: str) -> None:

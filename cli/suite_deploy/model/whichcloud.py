@@ -89,8 +89,13 @@ def _same(key: str, one: str, other: str) -> bool:
 
 def _address(value: str) -> tuple[str, ...]:
     """A URL without what may be written or left out; a plain word is itself."""
-    parts = urlsplit(value)
+    try:
+        parts = urlsplit(value)
+        written = parts.port
+    except ValueError:
+        # of a record that was edited by hand
+        return (value,)
     if not parts.hostname:
         return (value,)
-    port = parts.port or {"http": 80, "https": 443}.get(parts.scheme, 0)
+    port = written or {"http": 80, "https": 443}.get(parts.scheme, 0)
     return (parts.scheme, parts.hostname, str(port), parts.path.rstrip("/").removesuffix("/v3").rstrip("/"))

@@ -111,7 +111,8 @@ def parse_yaml(raw: bytes, name: str) -> YamlFile:
 
 def _mend(text: str, mark: Any) -> str:
     """What to write instead of a character that YAML does not take where it stands; empty where it is another fault."""
-    character = text.split("\n")[mark.line][mark.column : mark.column + 1] if mark else ""
+    # YAML counts more than \n as the end of a line, and may stop behind the last one
+    character = text[mark.index : mark.index + 1] if mark else ""
     if character == "\t":
         return "A tab stands there; YAML is indented with spaces."
     return f"A text that begins with {character} goes in quotes." if character and character in "@`%" else ""
@@ -183,6 +184,10 @@ class _Builder:
             return self.scalars.construct_object(node)
         except (yaml.YAMLError, ValueError) as error:
             self._problem(node, path, f"cannot be read as a value: {error}.")
+            return None
+        except (LookupError, AttributeError):
+            # how PyYAML refuses a text under a tag of another kind
+            self._problem(node, path, f"cannot be read as a value of the kind {node.tag.rpartition(':')[2]}.")
             return None
 
     def _mapping(self, node: yaml.MappingNode, path: Path_) -> dict[str, Any]:
