@@ -45,6 +45,7 @@ __all__ = ["bench"]
         ("got 403 instead: not allowed for managing additional application credentials", "made with --unrestricted"),
         ("Flavor m9 could not be found.", "no such flavor"),
         ("incorrect passphrase", "another passphrase"),
+        ("incorrect passphrase", "suite.engine_passphrase in secrets.yml that this suite was made with, from version"),
         ("could not download plugin openstack", "--fix. Without a way out, set"),
         ("no language plugin 'pulumi-language-python' found in the workspace", "--fix. Without a way out, set"),
         ("1 validation error for VolumeInputs\nname\n  Field required", "running the same command again does not help"),

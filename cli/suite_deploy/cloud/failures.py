@@ -20,7 +20,8 @@ _KNOWN: tuple[tuple[re.Pattern[str], str, str], ...] = tuple(
         (
             r"incorrect passphrase|passphrase must be set|unable to decrypt|constructing secrets manager",
             "the engine's state was encrypted with another passphrase",
-            "Put back the value that this suite was made with: suite-deploy secrets set NAME suite.engine_passphrase",
+            "Put back the lines of suite.engine_passphrase in secrets.yml that this suite was made with, from version"
+            " control or a backup.",
         ),
         (
             r"request rate exceeded|rate limit|too many requests|throttl|\bHTTP 429\b|AccessDenied (6|24|25)\b",
