@@ -41,7 +41,7 @@ def chosen_flavors() -> dict[str, str]:
 
 
 def image_gib() -> int:
-    """GiB of the disk that an image written by its id needs: the stack's configuration `suite:image_gib`, else 0."""
+    """GiB of the disk that the cloud's own image needs: the stack's configuration `suite:image_gib`, else 0."""
     config, key = _configured(IMAGE_KEY)
     return config.get_int(key) or 0
 

@@ -53,7 +53,7 @@ def boot_image(deployment: Deployment, place: Place, found: Found) -> BootImage:
         return BootImage(wanted.id, image_gib())
     if found.image is not None:
         _check(deployment, wanted, found)
-        return BootImage(found.image.id, found.image.gib)
+        return BootImage(found.image.id, max(found.image.gib, image_gib()))
     return _uploaded(deployment, wanted, place)
 
 

@@ -138,7 +138,7 @@ def volume_zones(deployment: Deployment, spec: StackSpec, place: Place) -> dict[
 
 
 def _image(found: Any) -> Image:
-    """What is in the file of a packed one only Glance knows, and the provider does not pass it on."""
+    """What is in the file of a packed one only Glance knows, and the provider does not pass it on: the driver asks."""
     unpacked = found.size_bytes if found.disk_format == "raw" else 0
     return Image(found.id, dict(found.properties or {}), disk_of_image(found.min_disk_gb, unpacked))
 

@@ -171,3 +171,11 @@ def test_a_boot_volume_holds_the_disk_inside_an_uploaded_file(run: Any, gib: int
 @pytest.mark.parametrize(("told", "size"), [({}, 20), ({"suite:image_gib": "33"}, 33), ({"suite:image_gib": "3"}, 20)])
 def test_a_boot_volume_holds_an_image_by_its_id_as_the_driver_found_it(run: Any, told: Any, size: int) -> None:
     assert boot_volumes(run(None, config=told, id="0a1b2c3d-0a1b-4c3d-8e5f-0a1b2c3d4e5f")) == {size}
+
+
+@pytest.mark.parametrize(("told", "size"), [("40", 40), ("3", 25)])
+def test_a_boot_volume_holds_what_only_the_driver_could_learn_of_a_named_image(
+    run: Any, monkeypatch: pytest.MonkeyPatch, told: str, size: int
+) -> None:
+    monkeypatch.setitem(SHOWN, "Debian 13", {"minDiskGb": 25, "sizeBytes": 2 << 30, "diskFormat": "qcow2"})
+    assert boot_volumes(run(None, config={"suite:image_gib": told}, name="Debian 13")) == {size}

@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
+from urllib.parse import parse_qs
 
 USER, PASSWORD, PROJECT = "ops", "not-for-anyone", "9c4693dce56b493b9b83197d900f7fba"
 #: of an application credential: its id, and what only it knows
@@ -51,12 +52,15 @@ class Keystone:
     images: tuple[str, ...] = ()
     #: id → what is shown of an image, besides what every id is answered with
     pinned: dict[str, dict[str, Any]] = field(default_factory=dict)
+    #: name → what is shown of each image of that name, besides what every one is answered with
+    named: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
     external_networks: tuple[str, ...] = ()
     things: Callable[[str], list[dict[str, str]]] = lambda kind: []
 
     def answer(self, method: str, path: str, body: Any) -> tuple[int, Any, dict[str, str]]:
         self.requests.append(f"{method} {path}")
-        path = path.partition("?")[0].rstrip("/")
+        path, _, query = path.partition("?")
+        path, wanted = path.rstrip("/"), parse_qs(query)
         if any(part in path for part in self.hide):
             return 404, {"itemNotFound": {"message": "not here", "code": 404}}, {}
         if path == "/v3/auth/tokens":
@@ -77,7 +81,7 @@ class Keystone:
             "/network": {"versions": [self._version("v2.0", "/network/v2.0/")]},
             "/network/v2.0": {"resources": []},
             "/image": {"versions": [self._version("v2.16", "/image/v2/")]},
-            "/image/v2/images": {"images": [self._image(name) for name in self.images]},
+            "/image/v2/images": {"images": self._listed(wanted)},
             f"/network/v2.0/quotas/{PROJECT}/details": {"quota": self._networks()},
             f"/network/v2.0/quotas/{PROJECT}/details.json": {"quota": self._networks()},
         }
@@ -148,6 +152,12 @@ class Keystone:
 
     def _network(self, name: str) -> dict[str, Any]:
         return {"id": f"id-of-{name}", "name": name, "router:external": True, "status": "ACTIVE"}
+
+    def _listed(self, wanted: dict[str, list[str]]) -> list[dict[str, Any]]:
+        """Images, like Glance, of the name and the status that are asked for."""
+        named = [self._image(name) | more for name, each in self.named.items() for more in each]
+        there = [*map(self._image, self.images), *named]
+        return [one for one in there if all(one[key] in wanted.get(key, [one[key]]) for key in ("name", "status"))]
 
     def _image(self, name: str) -> dict[str, Any]:
         return {"id": f"id-of-{name}", "name": name, "status": "active", "disk_format": "qcow2"}

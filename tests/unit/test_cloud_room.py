@@ -30,8 +30,9 @@ def keystone(monkeypatch: pytest.MonkeyPatch) -> Iterator[Keystone]:
         yield running
 
 
-def asked(folder: Path, url: str, *, region: str = "se-sto", password: str = PASSWORD) -> Room:
-    infrastructure: dict[str, Any] = {**OPENSTACK["infrastructure"], "auth_url": f"{url}/v3", "region": region}
+def asked(folder: Path, url: str, *, region: str = "se-sto", password: str = PASSWORD, **more: Any) -> Room:
+    """more: keys of the inventory's infrastructure."""
+    infrastructure: dict[str, Any] = {**OPENSTACK["infrastructure"], "auth_url": f"{url}/v3", "region": region, **more}
     deployment = load(str(write_inventory(folder, OPENSTACK | {"infrastructure": infrastructure})))
     variables = {"OS_USERNAME": USER, "OS_PASSWORD": password, "OS_PROJECT_NAME": "p"}
     return ask(deployment, Credentials(variables, {"openstack": "environment"}, ()))
@@ -75,6 +76,28 @@ def test_the_disk_that_an_image_by_its_id_needs_is_read(
     keystone.pinned[OPENSTACK["infrastructure"]["image"]["id"]] = shown
     room = asked(tmp_path, keystone.url)
     assert (room.image_gib, room.silent) == (gib, ())
+
+
+def test_the_disk_that_a_named_image_needs_is_that_of_the_newest(keystone: Keystone, tmp_path: Path) -> None:
+    packed = {"min_disk": 0, "disk_format": "qcow2", "size": 2 << 30}
+    keystone.named = {
+        "Debian 12": [{"created_at": "2026-09-01T00:00:00Z", "min_disk": 90}],
+        "Debian 13": [
+            {"created_at": "2026-01-01T00:00:00Z", "min_disk": 80},
+            {"created_at": "2026-05-01T00:00:00Z", **packed, "virtual_size": 40 << 30},
+            {"created_at": "2026-03-01T00:00:00Z", "min_disk": 70},
+            {"created_at": "2026-08-01T00:00:00Z", "min_disk": 60, "status": "queued"},
+        ],
+    }
+    room = asked(tmp_path, keystone.url, image={"name": "Debian 13"})
+    assert (room.image_gib, room.silent) == (40, ())
+    room = asked(tmp_path, keystone.url, image={"name": "Debian 14"})
+    assert (room.image_gib, room.silent) == (0, ()), "that it is missing is said by who boots from it"
+
+
+def test_an_image_that_is_yet_to_be_uploaded_is_not_asked_for(keystone: Keystone, tmp_path: Path) -> None:
+    asked(tmp_path, keystone.url, image={"url": "https://images.example/debian-13.qcow2", "sha256": "a" * 64})
+    assert not [request for request in keystone.requests if "/images" in request]
 
 
 def test_an_image_that_the_cloud_does_not_show_is_named(keystone: Keystone, tmp_path: Path) -> None:

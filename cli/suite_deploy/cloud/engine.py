@@ -25,7 +25,7 @@ INVENTORY_VARIABLE = "SUITE_DEPLOY_INVENTORY"
 INVENTORY_KEY = "suite:inventory"
 #: the stack's configuration: size → flavor of derived hosts, as JSON
 FLAVORS_KEY = "suite:flavors"
-#: the stack's configuration: GiB of the disk that an image written by its id needs
+#: the stack's configuration: GiB of the disk that the cloud's own image needs
 IMAGE_KEY = "suite:image_gib"
 #: runs programs in Python; shipped beside the engine
 LANGUAGE_HOST = "pulumi-language-python"

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from typing import Any, TypeVar
 
 from ..errors import CouldNotRun
+from ..model.provider import OsImage
 from ..model.suite import Cloud
 from .credentials import Credentials
 from .need import Size, disk_of_image
@@ -35,8 +36,7 @@ def ask(infrastructure: Cloud, credentials: Credentials, hint: str = REGION) -> 
         types = _maybe("types of volumes", silent, lambda: _types(cloud.block_storage.types()))
         host_zones = _maybe("zones of hosts", silent, lambda: _zones(cloud.compute.availability_zones()))
         volume_zones = _maybe("zones of volumes", silent, lambda: _zones(cloud.block_storage.availability_zones()))
-        image = infrastructure.image.id if infrastructure.image else None
-        gib = _maybe("size of the system image", silent, lambda: _image_gib(cloud, image)) if image else None
+        gib = _maybe("size of the system image", silent, lambda: _image_gib(cloud, infrastructure.image))
     return Room(
         flavors,
         left,
@@ -49,8 +49,19 @@ def ask(infrastructure: Cloud, credentials: Credentials, hint: str = REGION) -> 
     )
 
 
-def _image_gib(cloud: Any, image: str) -> int:
-    found = cloud.image.get_image(image)
+def _image_gib(cloud: Any, image: OsImage | None) -> int:
+    """Of a name the image that the engine's provider takes, which is the newest; 0 where the cloud has none of it yet.
+
+    Source: mostRecentImage in https://github.com/terraform-provider-openstack/terraform-provider-openstack
+    """
+    found = None
+    if image and image.id:
+        found = cloud.image.get_image(image.id)
+    elif image and image.name:
+        named = cloud.image.images(name=image.name, status="active")
+        found = max(named, key=lambda item: str(item.created_at or ""), default=None)
+    if found is None:
+        return 0
     return disk_of_image(found.min_disk, found.virtual_size or (found.size if found.disk_format == "raw" else 0))
 
 

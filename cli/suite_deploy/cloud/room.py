@@ -58,7 +58,7 @@ class Room:
     flavor is written at a cloud that is not asked for its list. closed: whether the project has yet to open the region,
     so that nobody can say what it has. volume_types: name or id → name. host_zones, volume_zones: names of zones that
     hosts and volumes may lie in; None, like `volume_types`: not asked, or not listed. image_gib: of the disk that the
-    image written by its id needs, 0 where nobody says. project: identifier of the credentials' project; "": not known.
+    cloud's own image needs, 0 where nobody says. project: identifier of the credentials' project; "": not known.
     """
 
     flavors: Mapping[str, Size] = field(default_factory=dict)
