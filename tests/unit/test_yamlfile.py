@@ -49,7 +49,7 @@ def test_all_duplicate_keys_are_reported_at_once() -> None:
         (b"a: !!timestamp x\n", "cannot be read as a value"),
         (b"a: !!int ''\n", "cannot be read as a value"),
         (b"a: !!python/object/apply:os.system ['true']\n", "is not accepted"),
-        (b"a: !include x.yml\n", "!include is not accepted"),
+        (b"a: !include x.yml\n", "suite.yml:1: a: this tag is not accepted"),
         (b"<<: {a: 1}\n", "extends"),
         (b"? [a, b]\n: 1\n", "no plain text"),
         (b"a: 1\n---\nb: 2\n", "is not YAML"),
@@ -61,6 +61,14 @@ def test_all_duplicate_keys_are_reported_at_once() -> None:
 )
 def test_unacceptable_yaml_is_refused_with_a_reason(raw: bytes, expected: str) -> None:
     assert expected in problems_of(raw)
+
+
+@pytest.mark.parametrize(
+    "value", ["!hunter2", "*hunter2", "!hunter2!x", "!!int hunter2", "!!bool hunter2", "!!hunter2"]
+)
+def test_a_password_without_quotes_is_not_repeated(value: str) -> None:
+    said = problems_of(f"a: {value}\n".encode())
+    assert "suite.yml:1: " in said and "hunter2" not in said, said
 
 
 def test_aliases_that_multiply_are_refused_before_they_expand() -> None:

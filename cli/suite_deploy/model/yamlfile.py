@@ -168,7 +168,9 @@ class _Builder:
 
     def build(self, node: yaml.Node, path: Path_) -> Any:
         if node.tag not in _TAGS:
-            self._problem(node, path, f"the tag {node.tag} is not accepted.", "Accepted: plain values and `!vault`.")
+            # not repeated: in secrets.yml it may be a password
+            accepted = "Accepted: plain values and `!vault`. A text that begins with ! goes in quotes."
+            self._problem(node, path, "this tag is not accepted.", accepted)
             return None
         if isinstance(node, yaml.MappingNode):
             return self._mapping(node, path)
@@ -182,12 +184,10 @@ class _Builder:
             return Vaulted(str(node.value))
         try:
             return self.scalars.construct_object(node)
-        except (yaml.YAMLError, ValueError) as error:
-            self._problem(node, path, f"cannot be read as a value: {error}.")
-            return None
-        except (LookupError, AttributeError):
-            # how PyYAML refuses a text under a tag of another kind
-            self._problem(node, path, f"cannot be read as a value of the kind {node.tag.rpartition(':')[2]}.")
+        except (yaml.YAMLError, ValueError, LookupError, AttributeError):
+            # how PyYAML refuses a text of another kind; its words may repeat a password of secrets.yml
+            kind = node.tag.rpartition(":")[2]
+            self._problem(node, path, f"cannot be read as a value of the kind {kind}.", "A text goes in quotes.")
             return None
 
     def _mapping(self, node: yaml.MappingNode, path: Path_) -> dict[str, Any]:
