@@ -9,10 +9,11 @@ from collections.abc import Callable
 import pulumi
 
 from suite_deploy import load
-from suite_deploy.cloud.engine import FLAVORS_KEY, IMAGE_KEY, INVENTORY_KEY, INVENTORY_VARIABLE
+from suite_deploy.cloud.engine import FLAVORS_KEY, IMAGE_KEY, INVENTORY_KEY, INVENTORY_VARIABLE, PROJECT_KEY
 from suite_deploy.errors import SuiteError
 from suite_deploy.model.deployment import Deployment
 from suite_deploy.model.sizing import with_flavors
+from suite_deploy.model.whichcloud import PROJECT_FACT
 
 
 def run(build: Callable[[Deployment], None]) -> None:
@@ -44,6 +45,13 @@ def image_gib() -> int:
     """GiB of the disk that the cloud's own image needs: the stack's configuration `suite:image_gib`, else 0."""
     config, key = _configured(IMAGE_KEY)
     return config.get_int(key) or 0
+
+
+def project_fact() -> dict[str, str]:
+    """The fact by which a shared state says whose project it is of: the configuration `suite:project`; none without."""
+    config, key = _configured(PROJECT_KEY)
+    project = config.get(key)
+    return {PROJECT_FACT: project} if project else {}
 
 
 def _configured(key: str) -> tuple[pulumi.Config, str]:

@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 
-from stacks.components.entry import unprotect
+from stacks.components.entry import project_fact, unprotect
 from stacks.components.openstack.buckets import Buckets, BucketsConfig
 from stacks.components.openstack.hosts import BootImage, HostGroup, HostGroupConfig
 from stacks.components.openstack.network import NetworkConfig, PrivateNetwork
@@ -56,7 +56,7 @@ def build(deployment: Deployment) -> None:
         for name, host in hosts.hosts.items()
     }
     facts = {"auth_url": infrastructure.auth_url, "image": image.id, "external_network": found.external_network.name}
-    export(spec, made, buckets.credentials, facts)
+    export(spec, made, buckets.credentials, facts | project_fact())
 
 
 def _hosts(

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pulumi
 
-from stacks.components.entry import unprotect
+from stacks.components.entry import project_fact, unprotect
 from stacks.components.openstack.hosts import BootImage, HostGroup, HostGroupConfig
 from stacks.components.openstack.place import Place
 from stacks.components.openstack.place import provider as openstack_provider
@@ -73,7 +73,7 @@ def build(deployment: Deployment) -> None:
         for name, host in hosts.hosts.items()
     }
     facts = {"auth_url": infrastructure.sign_in, "project": infrastructure.project, "image": image.id}
-    export(spec, made, buckets.credentials, facts)
+    export(spec, made, buckets.credentials, facts | project_fact())
 
 
 def _as_if_sized(deployment: Deployment) -> Deployment:

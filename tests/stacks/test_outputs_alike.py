@@ -96,8 +96,8 @@ def written(folder: Path, driver: str, infrastructure: Mapping[str, Any], hosts:
     return load(str(folder))
 
 
-def on_cloud(folder: Path, driver: str) -> tuple[Deployment, Recorded]:
-    """What the program of a cloud exports for the body."""
+def on_cloud(folder: Path, driver: str, config: Mapping[str, str] | None = None) -> tuple[Deployment, Recorded]:
+    """What the program of a cloud exports for the body. config: what the driver tells the program."""
     given, cloud = CLOUDS[driver]
     hosts = {
         name: {"groups": groups, "volumes": volumes, "public": public, "flavor": FLAVORS[driver]}
@@ -105,7 +105,7 @@ def on_cloud(folder: Path, driver: str) -> tuple[Deployment, Recorded]:
     }
     deployment = written(folder, driver, {**given, "object_store": STORE}, hosts)
     chosen = {"SUITE_DEPLOY_INVENTORY": str(folder)}
-    return deployment, run_program(project_of(driver), cloud(), stack="alike", environment=chosen)
+    return deployment, run_program(project_of(driver), cloud(), stack="alike", environment=chosen, config=config)
 
 
 def read(recorded: Recorded) -> StackOutputs:
@@ -233,6 +233,15 @@ def test_facts_are_the_region_and_what_the_cloud_calls_things(outputs: dict[str,
     facts = outputs[driver].facts
     assert facts["region"] == CLOUDS[driver][0]["region"]
     assert set(facts) == {"region"} | OWN_FACTS[driver] and all(facts.values())
+
+
+@pytest.mark.parametrize("driver", CLOUDS)
+def test_the_project_of_the_credentials_is_a_fact_where_the_driver_tells_it(
+    outputs: dict[str, StackOutputs], tmp_path: Path, driver: str
+) -> None:
+    told = read(on_cloud(tmp_path, driver, {"suite:project": "9c46"})[1])
+    assert told.facts == {**outputs[driver].facts, **({} if driver == "outscale" else {"credentials_project": "9c46"})}
+    assert alike(told) == alike(outputs[driver])
 
 
 @pytest.mark.parametrize("driver", CLOUDS)

@@ -82,10 +82,19 @@ def shared(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> Bench:
     """The state lies in a bucket, and this machine has never seen the suite, which is there."""
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "account")
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "key-of-the-state")
-    facts = {"region": "se-sto", "auth_url": "https://ops.elastx.cloud:5000/v3"}
-    exports = {**EXPORTS, "outputs": {**EXPORTS["outputs"], "facts": facts}}
-    bench.engine.script(bench.up_script(**{"stack output --json --show-secrets": {"stdout": json.dumps(exports)}}))
+    says(bench)
     return bench
+
+
+def says(bench: Bench, **more: str) -> None:
+    """From now on the shared state has these facts too."""
+    facts = {"region": "se-sto", "auth_url": "https://ops.elastx.cloud:5000/v3", **more}
+    exports = {**EXPORTS, "outputs": {**EXPORTS["outputs"], "facts": facts}}
+    answers: dict[str, Any] = {
+        "stack output --json --show-secrets": {"stdout": json.dumps(exports)},
+        "stack export": {"stdout": json.dumps({"deployment": {"resources": []}})},
+    }
+    bench.engine.script(bench.up_script(**answers))
 
 
 def on(bench: Bench, **other: Any) -> CloudDriver:
@@ -106,3 +115,49 @@ def test_a_shared_state_says_on_which_cloud_the_suite_lies(shared: Bench, call: 
 def test_the_cloud_that_the_shared_state_names_is_accepted(shared: Bench) -> None:
     on(shared).preview()
     assert "preview" in [words[0] for words in shared.engine.words()]
+
+
+@pytest.mark.parametrize("record", [None, {"infrastructure.driver": "openstack"}], ids=["no record", "an older one"])
+@pytest.mark.parametrize("call", CALLS)
+def test_a_shared_state_says_in_which_project_the_suite_lies(
+    shared: Bench, monkeypatch: pytest.MonkeyPatch, call: str, record: dict[str, str] | None
+) -> None:
+    says(shared, credentials_project="first")
+    credentials_of("second", monkeypatch)
+    driver = on(shared)
+    if record:
+        driver.state.mkdir(parents=True, exist_ok=True)
+        (driver.state / "immutable.json").write_text(json.dumps(record))
+    with pytest.raises(CouldNotRun) as refused:
+        CALLS[call](driver)
+    said = str(refused.value)
+    assert "the credentials are of the project 'second', and the suite 'cloudy' lies in 'first'" in said
+    assert "(the shared state)" in said and f"suite-deploy doctor {driver.deployment.given}" in said
+    assert not [words for words in shared.engine.words() if words[0] in ("up", "preview", "destroy", "import")]
+
+
+@pytest.mark.parametrize(
+    ("facts", "project"),
+    [({"credentials_project": "first"}, "first"), ({}, "first"), ({"credentials_project": "first"}, "")],
+    ids=["the same", "a state of an older version", "a cloud that does not say"],
+)
+@pytest.mark.parametrize("call", CALLS)
+def test_a_project_that_is_the_same_or_that_nobody_knows_is_accepted(
+    shared: Bench, monkeypatch: pytest.MonkeyPatch, call: str, facts: dict[str, str], project: str
+) -> None:
+    says(shared, **facts)
+    credentials_of(project, monkeypatch)
+    CALLS[call](on(shared))
+    assert call in [words[0] for words in shared.engine.words()]
+
+
+def test_the_program_is_told_the_project_where_the_cloud_named_one(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told = bench.state / "engine" / "openstack" / "Pulumi.cloudy.yaml"
+    bench.engine.script(bench.up_script())
+    bench.driver.preview()
+    assert "suite:project" not in told.read_text()
+    credentials_of("first", monkeypatch)
+    again(bench).preview()
+    assert "suite:project: first" in told.read_text()

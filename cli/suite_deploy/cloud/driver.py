@@ -42,6 +42,7 @@ from .engine import (
     IMAGE_KEY,
     INVENTORY_KEY,
     INVENTORY_VARIABLE,
+    PROJECT_KEY,
     Engine,
     backend_url,
     project_name,
@@ -105,7 +106,7 @@ class CloudDriver:
             self._ask()
             with writable(self.state):
                 stack = self._stack(engine)
-                samecloud.refuse_other_cloud(self.deployment, stack)
+                samecloud.refuse_other_cloud(self.deployment, stack, self._project)
                 self._steps = stack.preview()
                 self.notes = (*stack.warnings, *(f"after `up`, {item}" for item in stack.let_go.values()))
             found = strays.find_strays(self._steps, self.infrastructure, self.credentials())
@@ -150,7 +151,7 @@ class CloudDriver:
         progress("asking the cloud what it has and what is left")
         self._ask()
         stack, names = self._stack(engine, progress), self.release
-        samecloud.refuse_other_cloud(self.deployment, stack)
+        samecloud.refuse_other_cloud(self.deployment, stack, self._project)
         with letting_go(stack, names, progress):
             progress("asking the engine what would change")
             self._steps, self.notes = stack.preview(progress), tuple(stack.warnings)
@@ -191,6 +192,10 @@ class CloudDriver:
         self.deployment = with_flavors(self.deployment, self._chosen)
         known.require_known(self.deployment, self._room)
 
+    def _project(self) -> str:
+        """Identifier of the project that the credentials are of; "" where the cloud has none. Raises CouldNotRun."""
+        return self._room.project if self._room else samecloud.signed_in(self.infrastructure, self.credentials())
+
     @property
     def unfinished(self) -> bool:
         """Whether an `up` of this machine began to create or change things and did not come to its end."""
@@ -215,7 +220,7 @@ class CloudDriver:
         if not stack.exists():
             self._forget(with_data)
             return []
-        samecloud.refuse_other_cloud(self.deployment, stack)
+        samecloud.refuse_other_cloud(self.deployment, stack, self._project)
         if with_data:
             ovh_buckets.empty(self.deployment, stack, progress)
         # The engine forgets these and leaves them in the cloud: nothing else remembers their ids.
@@ -269,6 +274,8 @@ class CloudDriver:
             config[FLAVORS_KEY] = json.dumps(self._chosen, sort_keys=True)
         if self._room and self._room.image_gib:
             config[IMAGE_KEY] = str(self._room.image_gib)
+        if self._room and self._room.project:
+            config[PROJECT_KEY] = self._room.project
         project = Project(
             name=project_name(self.deployment),
             stack=suite.suite,

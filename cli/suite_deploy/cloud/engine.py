@@ -27,6 +27,8 @@ INVENTORY_KEY = "suite:inventory"
 FLAVORS_KEY = "suite:flavors"
 #: the stack's configuration: GiB of the disk that the cloud's own image needs
 IMAGE_KEY = "suite:image_gib"
+#: the stack's configuration: identifier of the project that the credentials are of
+PROJECT_KEY = "suite:project"
 #: runs programs in Python; shipped beside the engine
 LANGUAGE_HOST = "pulumi-language-python"
 #: the first one that boots policy packs in Python without hanging

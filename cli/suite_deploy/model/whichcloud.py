@@ -22,6 +22,8 @@ SECTION = "infrastructure"
 DRIVER = f"{SECTION}.driver"
 #: identifier of the project that the credentials are of; no key of the inventory, and only a cloud can say it
 PROJECT = "credentials.project"
+#: the same among what a driver tells of what it made
+PROJECT_FACT = "credentials_project"
 #: what is compared as an address: the same place may be written in several ways
 _ADDRESSES = {f"{SECTION}.auth_url", f"{SECTION}.endpoint"}
 #: drivers whose hosts lie on a cloud
@@ -49,7 +51,8 @@ def cloud_of_outputs(driver: str, facts: Mapping[str, str]) -> dict[str, str]:
         return {}
     # OVHcloud's sign-in address is no key of the inventory: two of its companies share one.
     named = {"region", "project", "endpoint", *(("auth_url",) if driver == "openstack" else ())}
-    return {DRIVER: driver} | {f"{SECTION}.{name}": str(facts[name]) for name in sorted(named & facts.keys())}
+    found = {DRIVER: driver} | {f"{SECTION}.{name}": str(facts[name]) for name in sorted(named & facts.keys())}
+    return found | ({PROJECT: str(facts[PROJECT_FACT])} if PROJECT_FACT in facts else {})
 
 
 def other_cloud(deployment: Deployment, recorded: Mapping[str, str], record: Path) -> list[Problem]:
