@@ -10,35 +10,25 @@ from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
-from moto.server import ThreadedMotoServer
 
 from suite_deploy.cloud import s3
 from suite_deploy.cloud.driver import CloudDriver
-from suite_deploy.cloud.s3 import client_of, set_cors
+from suite_deploy.cloud.s3 import set_cors
 from suite_deploy.errors import CouldNotRun
 
 from .cloud_support import EXPORTS, Bench, bench, on_ovh
 from .engine_double import urn
+from .s3_store import endpoint, with_bucket
 
-__all__ = ["bench"]
+__all__ = ["bench", "endpoint"]
 MEET = "https://meet.example"
 PARTS = ("bucket", "bucket_access_key")
 
 
 @pytest.fixture
-def client(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
-    for name in ("http_proxy", "HTTP_PROXY", "all_proxy"):
-        monkeypatch.delenv(name, raising=False)
-    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
-    server.start()
-    host, port = server.get_host_and_port()
-    made = client_of(endpoint=f"http://{host}:{port}", region="us-east-1", access_key="a", secret_key="s")
-    made.create_bucket(Bucket="suite-meet")
-    try:
+def client(endpoint: str) -> Iterator[Any]:
+    with with_bucket(endpoint, "suite-meet") as made:
         yield made
-    finally:
-        made.delete_bucket(Bucket="suite-meet")
-        server.stop()
 
 
 def origins(client: Any) -> list[str]:

@@ -15,7 +15,6 @@ from typing import Any
 import pytest
 import yaml
 from botocore.exceptions import ClientError
-from moto.server import ThreadedMotoServer
 
 from suite_deploy.cloud import s3
 from suite_deploy.cloud.driver import CloudDriver
@@ -26,28 +25,19 @@ from suite_deploy.model.loader import load
 from suite_deploy.secrets.ensure import add_missing, open_store
 
 from .cloud_support import EXPORTS, Bench, bench, pin_images
+from .s3_store import endpoint, with_bucket
 from .verify_edge import _certificates
 
-__all__ = ["bench"]
+__all__ = ["bench", "endpoint"]
 BUCKET = "suite-grist"
 STORE = {"endpoint": "https://s3.region-x.example", "region": "se-sto"}
 PARTS = ("bucket", "bucket_access_key")
 
 
 @pytest.fixture
-def client(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
-    for name in ("http_proxy", "HTTP_PROXY", "all_proxy"):
-        monkeypatch.delenv(name, raising=False)
-    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
-    server.start()
-    host, port = server.get_host_and_port()
-    made = client_of(endpoint=f"http://{host}:{port}", region="us-east-1", access_key="a", secret_key="s")
-    made.create_bucket(Bucket=BUCKET)
-    try:
+def client(endpoint: str) -> Iterator[Any]:
+    with with_bucket(endpoint, BUCKET) as made:
         yield made
-    finally:
-        made.delete_bucket(Bucket=BUCKET)
-        server.stop()
 
 
 @pytest.fixture
