@@ -41,15 +41,12 @@ def _buckets_of(deployment: Deployment, stack: EngineStack) -> Iterator[tuple[Co
     store = infrastructure.object_store
     if not isinstance(infrastructure, Ovh) or store is None:
         return
+    from .s3 import access_to
+
     exports, _ = stack.outputs()
     secrets = share_import("stacks.components.outputs").read_secrets(exports)
     for resource in stack.resources():
         slug = str(resource["urn"]).rpartition("::bucket-")[2]
         if resource["type"].endswith(":Storage") and f"{slug}.bucket" in secrets:
-            access = {
-                "endpoint": store.endpoint,
-                "region": store.region,
-                "access_key": secrets[f"{slug}.bucket_access_key"],
-                "secret_key": secrets[f"{slug}.bucket"],
-            }
+            access = access_to(store, secrets, slug)
             yield deployment.components.get(slug), str(resource["inputs"]["name"]), access

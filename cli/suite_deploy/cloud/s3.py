@@ -5,13 +5,14 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import NamedTemporaryFile
 from typing import Any
 
 from ..errors import CouldNotRun
+from ..model.provider import ObjectStore
 
 #: how pages reach a bucket, as in the suite's own store
 CORS_METHODS = ("GET", "HEAD", "PUT", "POST")
@@ -21,6 +22,16 @@ CORS_SECONDS = 3600
 _NOT_YET = ("AccessDenied", "InvalidAccessKeyId", "SignatureDoesNotMatch")
 #: seconds until a new policy counts everywhere, and between two questions
 PATIENCE, PAUSE = 120.0, 5.0
+
+
+def access_to(store: ObjectStore, secrets: Mapping[str, str], slug: str) -> dict[str, str]:
+    """How a component's bucket in a cloud's store is reached, for `client_of`. secrets: those that the stack made."""
+    return {
+        "endpoint": store.endpoint,
+        "region": store.region,
+        "access_key": secrets[f"{slug}.bucket_access_key"],
+        "secret_key": secrets[f"{slug}.bucket"],
+    }
 
 
 def client_of(*, endpoint: str, region: str, access_key: str, secret_key: str, authorities: str | None = None) -> Any:

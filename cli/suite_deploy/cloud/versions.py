@@ -30,7 +30,7 @@ def keep_versions(
     infrastructure, store = deployment.suite.infrastructure, deployment.object_store
     if not isinstance(infrastructure, OpenStack) or store is None or store.interface != "s3":
         return
-    from .s3 import client_of, set_versioning, trusting
+    from .s3 import access_to, client_of, set_versioning, trusting
 
     secrets = share_import("stacks.components.outputs").read_secrets(exports)
     with trusting(credentials.variables.get("OS_CACERT", "")) as authorities:
@@ -39,13 +39,7 @@ def keep_versions(
             if not need or need.versioning != "required":
                 continue
             bucket = bucket_name(deployment, component)
-            client = client_of(
-                endpoint=store.endpoint,
-                region=store.region,
-                access_key=secrets[f"{component.slug}.bucket_access_key"],
-                secret_key=secrets[f"{component.slug}.bucket"],
-                authorities=authorities,
-            )
+            client = client_of(**access_to(store, secrets, component.slug), authorities=authorities)
             try:
                 changed = set_versioning(bucket, client)
             except CouldNotRun as error:

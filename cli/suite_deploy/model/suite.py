@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import ipaddress
+from abc import abstractmethod
 from collections.abc import Mapping
 from typing import Annotated, Any, ClassVar, Literal
 
@@ -126,9 +127,9 @@ class Cloud(Strict):
     hosts: dict[HostName, Host] = {}  #: host name to host; derived from `users` and the components when absent
 
     @property
+    @abstractmethod
     def sign_in(self) -> str:
         """The URL where this cloud signs people in."""
-        raise NotImplementedError
 
 
 class OpenStack(Cloud):
